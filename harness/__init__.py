@@ -1,0 +1,1 @@
+"""Measures and judges; knows no stack and no fault."""

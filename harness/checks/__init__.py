@@ -1,0 +1,1 @@
+"""Judges what clients were told: a history goes in, findings come out."""

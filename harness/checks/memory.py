@@ -1,0 +1,63 @@
+"""Does a service's memory grow with the requests it served, or beyond what it may ever hold?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from harness.budget import Budget
+from harness.evidence import Evidence
+from harness.stats.leak import Leak, decide_leak
+from harness.units import format_bytes
+from harness.verdict import Finding, Verdict
+
+# Growth that a healthy process shows for reasons a run cannot see, as measured on the RSS of real services.
+_WANDER_BYTES = 4e6
+# A stalled link makes Toxiproxy buffer, so its memory says nothing about the system under test.
+_NOT_JUDGED = frozenset({"toxiproxy"})
+# Below this share of the samples there should be, the gauge was not really watched.
+_PRESENT = 0.9
+
+
+def check_memory_growth(evidence: Evidence, budget: Budget) -> list[Finding]:
+    """Return each service's leak verdict against cumulative requests, decided on the calm of the run."""
+    calm = evidence.calm
+    requests = np.cumsum(evidence.series.count())
+    allowed = budget.memory_growth_bytes_per_request
+    findings = []
+    for service, memory in evidence.series.memory.items():
+        if service in _NOT_JUDGED:
+            continue
+        seen = calm & ~np.isnan(memory)
+        if seen.sum() < _PRESENT * calm.sum():
+            reason = f"only {seen.sum()} of {calm.sum()} samples present"
+            leak = Leak(Verdict.INCONCLUSIVE, math.nan, math.inf, reason)
+        else:
+            # A tick in which no request ended adds no point to a curve over requests.
+            x, first = np.unique(requests[seen], return_index=True)
+            leak = decide_leak(x, memory[seen][first], budget=allowed, wander=_WANDER_BYTES)
+        findings.append(_finding(service, leak, allowed))
+    return findings
+
+
+def _finding(service: str, leak: Leak, allowed: float) -> Finding:
+    observed = f"{leak.slope:.0f} +- {leak.half_width:.0f} B/request"
+    limit = f"{allowed:.0f} B/request"
+    message = (
+        f"memory of {service} grows {observed}, budget {limit}: {leak.reason}"
+        f" (this run can show a leak of {leak.detectable:.0f} B/request)"
+    )
+    return Finding("memory_growth", leak.verdict, observed, limit, service, message)
+
+
+def check_memory_ceiling(evidence: Evidence, budget: Budget) -> list[Finding]:
+    """Return whether each service stayed below the most it may hold."""
+    findings = []
+    for service, memory in evidence.series.memory.items():
+        peak = float(np.max(memory[~np.isnan(memory)]))
+        verdict = Verdict.FAIL if peak > budget.memory_ceiling_bytes else Verdict.PASS
+        observed, allowed = format_bytes(peak), format_bytes(budget.memory_ceiling_bytes)
+        message = f"{service} held {observed} at most, ceiling {allowed}"
+        findings.append(Finding("memory_ceiling", verdict, observed, allowed, service, message))
+    return findings

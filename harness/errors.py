@@ -1,0 +1,72 @@
+"""Every exception the project raises on purpose, in one tree.
+
+    HeavyweatherError
+    |-- InputError              what the user gave is wrong; the message names file, key, value and rule
+    |-- EnvironmentMissing      something needed is absent; the message says how to get it
+    |-- NotReady                a bounded wait ran out; the message names what was waited for
+    |-- StackError              a provider could not start, stop or describe a service
+    |-- ChaosError
+    |   |-- InjectionFailed     a fault could not be put in place or was not what was asked for
+    |   `-- HealFailed          a fault could not be undone, or its undoing not verified
+    `-- JournalError            the record of a run cannot be written or read
+
+Anything else that escapes is a bug.
+"""
+
+
+class HeavyweatherError(Exception):
+    """Base of the tree: catch it to print one clear line in place of a traceback."""
+
+
+class InputError(HeavyweatherError):
+    """The user's input breaks a rule.
+
+    `source` is the file, option or variable it came from, `key` the place
+    within, `value` what stood there and `rule` what it should have been.
+    """
+
+    def __init__(self, source: str, key: str, value: object, rule: str) -> None:
+        super().__init__(f"{source}: {key} = {value!r}: {rule}")
+        self.source = source
+        self.key = key
+        self.value = value
+        self.rule = rule
+
+
+class EnvironmentMissing(HeavyweatherError):
+    """Something needed is not on this machine; `remedy` says how to get it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what} is missing: {remedy}")
+        self.what = what
+        self.remedy = remedy
+
+
+class NotReady(HeavyweatherError):
+    """A bounded wait ran out before its condition held."""
+
+    def __init__(self, what: str, waited_s: float, last_seen: str) -> None:
+        super().__init__(f"{what} not ready after {waited_s:.1f} s (last seen: {last_seen})")
+        self.what = what
+        self.waited_s = waited_s
+        self.last_seen = last_seen
+
+
+class StackError(HeavyweatherError):
+    """A provider could not start, stop or describe a service."""
+
+
+class ChaosError(HeavyweatherError):
+    """Breaking or mending went wrong."""
+
+
+class InjectionFailed(ChaosError):
+    """A fault could not be put in place, or what was read back is not what was asked for."""
+
+
+class HealFailed(ChaosError):
+    """A fault could not be undone, or its undoing could not be verified."""
+
+
+class JournalError(HeavyweatherError):
+    """The record of a run cannot be written or read."""

@@ -1,0 +1,75 @@
+"""What a run left behind, and when it was disturbed, and when it recovered.
+
+Faults are meant to hurt, so most checks look only at the time that no fault
+and no aftermath touches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.records import Event, FaultWindow, Sample
+from harness.series import RunSeries
+from harness.stats.recovery import Recovery, healthy_band, recovery
+from harness.verdict import Finding
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run left behind.
+
+    `faults` are those of the `planned_faults` that were played; `warm_s` is when
+    warm-up ended, `load_end_s` when arrivals did; `found` are the ledger keys of
+    the final read, None if it never came; `trouble` are findings that the run
+    itself made, such as steady state not reached.
+    """
+
+    series: RunSeries
+    events: Sequence[Event]
+    history: Sequence[Sample]
+    faults: Sequence[FaultWindow]
+    planned_faults: int
+    operations: Collection[str]
+    found: Collection[str] | None
+    warm_s: float
+    load_end_s: float
+    seed: int
+    trouble: Sequence[Finding] = field(default_factory=tuple)
+
+    @cached_property
+    def recoveries(self) -> Mapping[FaultWindow, Recovery]:
+        """Each healed fault's recovery; empty when there is no baseline to recover to."""
+        healed = [f for f in self.faults if f.healed_s is not None]
+        if not healed:
+            return {}
+        first_s = min(f.injected_s for f in self.faults)
+        windows = self.series.windows()
+        try:
+            band = healthy_band([w for w in windows if w.begin_s >= self.warm_s and w.end_s <= first_s])
+        except ValueError:
+            return {}
+        result = {}
+        for fault in healed:
+            # The next fault ends what can be seen of this one's recovery.
+            later = [f.injected_s for f in self.faults if f.injected_s > fault.injected_s]
+            ends_s = min(later, default=self.load_end_s)
+            result[fault] = recovery([w for w in windows if w.end_s <= ends_s], band, healed_at_s=fault.healed_s or 0.0)
+        return result
+
+    @property
+    def calm(self) -> NDArray[np.bool_]:
+        """The ticks, shape (n,), after warm-up that no fault and no aftermath of one touches."""
+        spans = []
+        for fault in self.faults:
+            after = self.recoveries.get(fault)
+            if fault.healed_s is None or after is None:
+                spans.append((fault.injected_s, self.load_end_s))
+            else:
+                lasting_s = after.observed_s if after.recovery_s is None else after.recovery_s
+                spans.append((fault.injected_s, fault.healed_s + lasting_s))
+        return self.series.outside(spans, since_s=self.warm_s, until_s=self.load_end_s)

@@ -1,0 +1,51 @@
+"""From what a run left behind to its findings: every check of the house, each guarded.
+
+The order of the findings is the order in which a reader should doubt a run:
+first whether it measured anything at all, then the faults, then what the
+system did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from harness.budget import Budget
+from harness.checks.acknowledged import check_acknowledged
+from harness.checks.faults import check_faults, check_recovery, check_services_alive
+from harness.checks.load import check_dropped, check_errors, check_generator, check_operations
+from harness.checks.memory import check_memory_ceiling, check_memory_growth
+from harness.checks.replies import check_reply_keys
+from harness.evidence import Evidence
+from harness.records import Sample
+from harness.verdict import Finding, guarded
+
+
+def judge(evidence: Evidence, budget: Budget) -> list[Finding]:
+    """Return every finding about a run; a check that crashes is INCONCLUSIVE and stops no other."""
+    checks: Mapping[str, Callable[[], Sequence[Finding]]] = {
+        "generator": lambda: check_generator(evidence),
+        "operations": lambda: check_operations(evidence),
+        "dropped_arrivals": lambda: check_dropped(evidence, budget),
+        "faults": lambda: check_faults(evidence),
+        "services_alive": lambda: check_services_alive(evidence),
+        "recovery": lambda: check_recovery(evidence, budget),
+        "errors": lambda: check_errors(evidence, budget),
+        "memory_growth": lambda: check_memory_growth(evidence, budget),
+        "memory_ceiling": lambda: check_memory_ceiling(evidence, budget),
+        "acknowledged_writes": lambda: check_acknowledged(_of(evidence, "ledger_write"), _found(evidence)),
+        "reply_keys": lambda: check_reply_keys(_of(evidence, "cache_get")),
+    }
+    findings = list(evidence.trouble)
+    for check, decide in checks.items():
+        findings += guarded(check, decide)
+    return findings
+
+
+def _of(evidence: Evidence, operation: str) -> list[Sample]:
+    return [sample for sample in evidence.history if sample.operation == operation]
+
+
+def _found(evidence: Evidence) -> Collection[str]:
+    if evidence.found is None:
+        raise RuntimeError("the final read never came")
+    return evidence.found

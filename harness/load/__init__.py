@@ -1,0 +1,1 @@
+"""Drives the system under test: when each request is due, what it asks, how it ended."""

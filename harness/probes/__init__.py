@@ -1,0 +1,1 @@
+"""Looks at the system under test from outside: health, processes, containers."""

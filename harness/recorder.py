@@ -1,0 +1,134 @@
+"""The tick: once a second or so, what the load and the probes saw goes into the journal in one transaction.
+
+Everything between the sockets and the disk happens on this one thread, so
+that the load's own loop does nothing but load, and a tick is whole or absent.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from queue import Empty, SimpleQueue
+
+import numpy as np
+
+from harness.clock import Clock
+from harness.journal import Journal
+from harness.load.engine import Engine
+from harness.load.histograms import HistogramLog
+from harness.probes.sampler import Sampler
+from harness.records import Event, Outcome, Sample
+
+# An interval line of the histogram log is for merging, not for looking at: ten seconds keep 48 h small.
+_HISTOGRAM_INTERVAL_S = 10.0
+_QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+
+class Recorder:
+    """Ticks every `tick_s` seconds until stopped, and tells `on_tick` each time.
+
+    All times count from `epoch_s`, a reading of the clock. `history` keeps, in
+    order, the samples that some checker will read (those with a key); `totals`
+    counts all requests by (operation, outcome).
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        histograms: HistogramLog,
+        sampler: Sampler,
+        engine: Engine,
+        *,
+        clock: Clock,
+        epoch_s: float,
+        tick_s: float,
+        on_tick: Callable[[float, Mapping[str, float]], None],
+    ) -> None:
+        self._journal = journal
+        self._histograms = histograms
+        self._sampler = sampler
+        self._engine = engine
+        self._clock = clock
+        self._epoch_s = epoch_s
+        self._tick_s = tick_s
+        self._on_tick = on_tick
+        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._offered = 0
+        self._flushed_s = 0.0
+        self.history: list[Sample] = []
+        self.totals: Counter[tuple[str, Outcome]] = Counter()
+        self.failure: BaseException | None = None
+
+    def now_s(self) -> float:
+        """Return seconds since the run's epoch."""
+        return self._clock.now_s() - self._epoch_s
+
+    def note(self, kind: str, **detail: object) -> None:
+        """Record that something happened now; it is written with the next tick. Safe from any thread."""
+        self._events.put(Event(self.now_s(), kind, detail))
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write one last tick and end; the engine must have been stopped. Harmless before `start` and when repeated."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        n = int(self.now_s() / self._tick_s) + 1
+        try:
+            while not self._stopping.wait(max(0.0, n * self._tick_s - self.now_s())):
+                self._tick()
+                # Ticks that a stalled machine missed are gaps in the series, not a burst of late ones.
+                n = max(n, int(self.now_s() / self._tick_s)) + 1
+            self._tick()
+            self._histograms.close(self.now_s())
+        except Exception as error:  # noqa: BLE001 - a full disk or a bug: the run stops and says so
+            self.failure = error
+
+    def _tick(self) -> None:
+        now_s = self.now_s()
+        samples = self._engine.take()
+        offered, self._offered = self._engine.offered - self._offered, self._engine.offered
+        values, events = self._sampler.sample(now_s)
+        values |= summarise(samples) | {"load.all.offered": offered, "generator.in_flight": self._engine.in_flight}
+        self.totals.update((sample.operation, sample.outcome) for sample in samples)
+        self.history += [sample for sample in samples if sample.key]
+        self._histograms.record(samples)
+        if now_s - self._flushed_s >= _HISTOGRAM_INTERVAL_S:
+            self._histograms.flush(now_s)
+            self._flushed_s = now_s
+        self._journal.write_tick(now_s, values, [*self._pending(), *events])
+        self._on_tick(now_s, values)
+
+    def _pending(self) -> list[Event]:
+        events = []
+        while True:
+            try:
+                events.append(self._events.get_nowait())
+            except Empty:
+                return events
+
+
+def summarise(samples: Sequence[Sample]) -> dict[str, float]:
+    """Return one tick's series of the load: counts by operation and outcome, response-time quantiles, lag (seconds)."""
+    counts = Counter(f"load.{s.operation}.{s.outcome}" for s in samples)
+    values: dict[str, float] = {name: float(count) for name, count in counts.items()}
+    replies: defaultdict[str, list[float]] = defaultdict(list)
+    for sample in samples:
+        if sample.outcome is not Outcome.DROPPED:
+            replies["all"].append(sample.response_s)
+            replies[sample.operation].append(sample.response_s)
+    for operation, times_s in replies.items():
+        for name, value in zip(_QUANTILES, np.quantile(times_s, list(_QUANTILES.values())), strict=True):
+            values[f"load.{operation}.response_s_{name}"] = float(value)
+    if samples:
+        values["generator.lag_s_max"] = max(s.lag_s for s in samples)
+        values["generator.lag_s_p95"] = float(np.quantile([s.lag_s for s in samples], 0.95))
+    return values

@@ -1,0 +1,112 @@
+"""The frozen values that cross rooms: what a request did, what a probe saw, what happened when.
+
+Times `*_s` are float seconds since the run's epoch (its journal's zero)
+unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How one request ended, the same words for every protocol.
+
+    `TIMED_OUT` is indeterminate: the work may have been done.
+    """
+
+    OK = "ok"
+    REFUSED = "refused"
+    RESET = "reset"
+    TIMED_OUT = "timed_out"
+    SHED = "shed"
+    BAD_STATUS = "bad_status"
+    WRONG_REPLY = "wrong_reply"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request: when it was due, when it left, when it ended, and how.
+
+    A dropped arrival never left: its `sent_s` and `done_s` equal the time it was
+    dropped. `key` is what the request was about and `answer` what the reply
+    said it was about; both stay empty where no checker reads them.
+    """
+
+    operation: str
+    outcome: Outcome
+    intended_s: float
+    sent_s: float
+    done_s: float
+    key: str = ""
+    answer: str = ""
+
+    @property
+    def response_s(self) -> float:
+        """Seconds from the intended send: what a user who could not wait would have felt."""
+        return self.done_s - self.intended_s
+
+    @property
+    def service_s(self) -> float:
+        """Seconds from the actual send: what the system took once asked."""
+        return self.done_s - self.sent_s
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds the generator itself was late."""
+        return self.sent_s - self.intended_s
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at one moment: a phase begins, a fault is proved, a process restarts."""
+
+    t_s: float
+    kind: str
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRef:
+    """A process to measure; `created_s` (seconds since the Unix epoch) tells it from a later one of the same id."""
+
+    service: str
+    pid: int
+    created_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRef:
+    """A container to measure."""
+
+    service: str
+    container_id: str
+
+
+ServiceRef = ProcessRef | ContainerRef
+
+
+@dataclass(frozen=True, slots=True)
+class FaultWindow:
+    """One fault as it was played; a time is None where that step never came.
+
+    `injected_s` is when the change was asked for, `proved_s` when a canary saw
+    its effect, `healing_s` when its undoing was asked for, `healed_s` when a
+    canary saw the link whole again.
+    """
+
+    fault: str
+    target: str
+    injected_s: float
+    proved_s: float | None
+    healing_s: float | None
+    healed_s: float | None
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """How messages and charts call it."""
+        return f"{self.fault} {self.target}"

@@ -1,0 +1,1 @@
+"""Decides from numbers: pure functions that know no clock, socket or log."""

@@ -1,0 +1,92 @@
+"""Recovery time: from a fault's heal until steady state lasts.
+
+One good window is not recovery, and one bad window within a good stretch is
+noise: we ask for `GOOD_OF` windows of which `GOOD_MIN` are in band, beginning
+with a good one, and date recovery from the start of that stretch. A run that
+ends before that is censored, never left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+GOOD_MIN = 9
+GOOD_OF = 10
+# A shared machine delays a whole window by tens of ms for reasons of its own; a fault worth a name does more.
+_SLACK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the clients saw from `begin_s` to `end_s`; `latency_s` is a quantile of response times, None without any."""
+
+    begin_s: float
+    end_s: float
+    replies: int
+    good: int
+    latency_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What counts as healthy: at least `good_fraction` of the replies good, the quantile at most `latency_s`."""
+
+    good_fraction: float
+    latency_s: float
+
+    def holds(self, window: Window) -> bool:
+        """Return whether a window is in band; a window without a single reply is not."""
+        if window.replies == 0 or window.latency_s is None:
+            return False
+        return window.good >= self.good_fraction * window.replies and window.latency_s <= self.latency_s
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How long recovery took, as an interval in seconds since the heal.
+
+    The true moment lies between the end of the last bad window and that of the
+    first good one; `recovery_s` is the latter, the cautious end. None: it was
+    not seen in the `observed_s` seconds there were, and `last_bad_s` is where
+    what may have become a good stretch begins.
+    """
+
+    last_bad_s: float
+    recovery_s: float | None
+    observed_s: float
+
+
+def healthy_band(baseline: Sequence[Window]) -> Band:
+    """Return the band of a healthy run: goodput >= 95 % of it, latency within its median + max(3 sigma, 20 %).
+
+    Sigma is estimated by the median absolute deviation. Raises ValueError without a single window with replies.
+    """
+    busy = [w for w in baseline if w.replies and w.latency_s is not None]
+    if not busy:
+        raise ValueError("no baseline: not one window before the faults has a reply")
+    latency = np.array([w.latency_s for w in busy], dtype=np.float64)
+    median = float(np.median(latency))
+    sigma = 1.4826 * float(np.median(np.abs(latency - median)))
+    good = sum(w.good for w in busy) / sum(w.replies for w in busy)
+    return Band(0.95 * good, median + max(3 * sigma, 0.2 * median, _SLACK_S))
+
+
+def recovery(windows: Sequence[Window], band: Band, *, healed_at_s: float) -> Recovery:
+    """Return the recovery from the heal at `healed_at_s`, judged on the windows that end after it, in time order."""
+    after = [w for w in windows if w.end_s > healed_at_s]
+    observed_s = after[-1].end_s - healed_at_s if after else 0.0
+    good = [band.holds(w) for w in after]
+    last_bad_s = 0.0
+    for n in range(len(after)):
+        stretch = good[n : n + GOOD_OF]
+        if good[n] and stretch.count(False) <= GOOD_OF - GOOD_MIN:
+            whole = len(stretch) == GOOD_OF
+            return Recovery(last_bad_s, after[n].end_s - healed_at_s if whole else None, observed_s)
+        last_bad_s = after[n].end_s - healed_at_s
+    return Recovery(last_bad_s, None, observed_s)

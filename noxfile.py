@@ -1,0 +1,129 @@
+"""One session per verb; each installs what it needs from the locked requirements and runs one command.
+
+`make VERB` calls these without anything installed beforehand; with nox at
+hand, `nox -s NAME -- OPTIONS` is the same.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2026.4"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests"]
+
+# A run that is interrupted heals, takes down and reports: nox must not cut that short.
+_ENDING_S = 120.0
+# How `python -m infra toxiproxy` says that only a Go toolchain is missing.
+_NO_GO = 4
+
+
+def _install(session: nox.Session, group: str) -> None:
+    session.install("--require-hashes", "-r", f"requirements/{group}.txt")
+
+
+def _run(session: nox.Session, *command: str, codes: tuple[int, ...] = (0,)) -> object:
+    return session.run(
+        *command, success_codes=codes, interrupt_timeout=_ENDING_S, terminate_timeout=_ENDING_S, silent=False
+    )
+
+
+def _prepare_toxiproxy(session: nox.Session) -> None:
+    """Find or build Toxiproxy; fetch a Go toolchain as a wheel only where it is needed for that."""
+    build = ("python", "-m", "infra", "toxiproxy")
+    session.run(*build, success_codes=[0, _NO_GO])
+    if session.run(*build, "--check", success_codes=[0, _NO_GO], silent=True) is None:
+        _install(session, "go")
+        session.run(*build)
+
+
+def _suite(session: nox.Session, *arguments: str) -> None:
+    _install(session, "run")
+    _prepare_toxiproxy(session)
+    _run(session, "python", "-m", "pytest", "-p", "fixtures.plugin", *arguments, *session.posargs)
+
+
+@nox.session
+def soak_short(session: nox.Session) -> None:
+    """Run the short soak (2-3 minutes) and give its verdict."""
+    _suite(session, "suites/soak/test_short.py")
+
+
+@nox.session
+def twins(session: nox.Session) -> None:
+    """Run the suites' must-fail twins: each planted bug must be found."""
+    _suite(session, "-m", "twin", "suites")
+
+
+@nox.session
+def up(session: nox.Session) -> None:
+    """Bring the reference stack up and leave it running."""
+    _install(session, "run")
+    _prepare_toxiproxy(session)
+    _run(session, "python", "-m", "infra", "up", *session.posargs)
+
+
+@nox.session
+def down(session: nox.Session) -> None:
+    """Take down whatever `up` or a killed run left behind."""
+    _install(session, "run")
+    _run(session, "python", "-m", "infra", "down", *session.posargs)
+
+
+@nox.session
+def doctor(session: nox.Session) -> None:
+    """Say what is present, what is missing and what to do about it."""
+    _install(session, "run")
+    _run(session, "python", "-m", "infra", "doctor", *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Draw a run's report again: the newest, or the one named."""
+    _install(session, "run")
+    _run(session, "python", "-m", "reports", *session.posargs)
+
+
+@nox.session
+def offline_images(session: nox.Session) -> None:
+    """Build the container stack's images from Debian's packages, for machines with no container registry."""
+    _install(session, "run")
+    _run(session, "python", "-m", "infra.images.offline", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the repository's own tests."""
+    _install(session, "tests")
+    _prepare_toxiproxy(session)
+    _run(session, "python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style."""
+    _install(session, "tests")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types."""
+    _install(session, "tests")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Lock the dependency groups of pyproject.toml again, for every platform, with hashes and no addresses."""
+    session.install("uv")
+    groups = {"tests": None, "run": "tests", "services": "run", "boot": None, "go": None}
+    for group, constrained_by in groups.items():
+        constraint = ("-c", f"requirements/{constrained_by}.txt") if constrained_by else ()
+        session.run(
+            *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"),
+            *("--no-emit-index-url", "--no-header", "--group", f"pyproject.toml:{group}", *constraint),
+            *("--output-file", f"requirements/{group}.txt", *session.posargs),
+        )
