@@ -1,0 +1,1 @@
+"""Breaks, proves that it broke, and puts back."""

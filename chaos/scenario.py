@@ -1,0 +1,120 @@
+"""A scenario: a load, a fault timeline and a budget, as one frozen value.
+
+Every suite and every profile is one of these and runs through the same path;
+nothing in it says how.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from chaos.timeline import At, Planned, expand
+from harness.budget import Budget
+from harness.load.arrivals import Stage, constant, ramp
+from harness.load.mix import Mix
+from harness.overrides import Parser, parse_positive, parse_table
+from harness.units import parse_duration_s
+from harness.verdict import Decision
+
+# Steady state is proved at this share of the rate: enough to try every operation, too little to strain anything.
+_GENTLE = 0.1
+
+_LOAD_PARSERS: Mapping[str, Parser] = {"rate_per_s": parse_positive, "deadline_s": parse_duration_s}
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """How long each phase lasts, in seconds; `faults_s` counts from the end of warm-up to the last heal or later."""
+
+    steady_s: float = 10.0
+    warm_up_s: float = 30.0
+    faults_s: float = 60.0
+    hold_s: float = 30.0
+    drain_s: float = 10.0
+
+    def scaled(self, time_scale: float) -> Phases:
+        """Return the same phases, all but the drain (a limit, not a wait) `time_scale` times as long."""
+        values = {f.name: getattr(self, f.name) * time_scale for f in dataclasses.fields(self) if f.name != "drain_s"}
+        return dataclasses.replace(self, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is run.
+
+    `rate_per_s` is the open-model arrival rate of the whole mix; a request that
+    has not ended `deadline_s` after it was sent counts as timed out; `timeline`
+    counts from the end of warm-up.
+    """
+
+    name: str
+    rate_per_s: float
+    mix: Mix
+    deadline_s: float = 3.0
+    phases: Phases = field(default_factory=Phases)
+    timeline: tuple[At, ...] = ()
+    budget: Budget = field(default_factory=Budget)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a timeline that contradicts itself or outlasts its phase."""
+        planned = expand(self.timeline, time_scale=1.0)
+        # A microsecond more is what scaling may have rounded.
+        if planned and max(p.heal_s for p in planned) > self.phases.faults_s + 1e-6:
+            raise ValueError(f"{self.name}: the last fault heals after the fault phase of {self.phases.faults_s} s")
+
+    @property
+    def in_flight_max(self) -> int:
+        """Slots for requests in flight: twice what a system that answers nothing before the deadline would take."""
+        return max(16, int(2 * self.rate_per_s * self.deadline_s))
+
+    def scaled(self, time_scale: float) -> Scenario:
+        """Return the scenario with its phases and fault times multiplied by `time_scale`; rates and budgets stay."""
+        timeline = tuple(At(e.at_s * time_scale, e.for_s * time_scale, e.fault) for e in self.timeline)
+        return dataclasses.replace(self, phases=self.phases.scaled(time_scale), timeline=timeline)
+
+    def overridden(self, source: str, load: Mapping[str, object], budget: Mapping[str, object]) -> Scenario:
+        """Return the scenario with a target file's `[load]` and `[budget]` applied.
+
+        Raises an ExceptionGroup of every InputError in either table.
+        """
+        errors: list[Exception] = []
+        changed = self
+        try:
+            values: dict[str, Any] = {**parse_table(source, "load", load, _LOAD_PARSERS)}
+            changed = dataclasses.replace(changed, **values)
+        except ExceptionGroup as group:
+            errors += group.exceptions
+        try:
+            changed = dataclasses.replace(changed, budget=self.budget.override(source, budget))
+        except ExceptionGroup as group:
+            errors += group.exceptions
+        if errors:
+            raise ExceptionGroup(f"{source} breaks {len(errors)} rule(s)", errors)
+        return changed
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the load: gentle while steady state is proved, a climb, then one rate for as long as it takes."""
+        gentle = self.rate_per_s * _GENTLE
+        climb_s = self.phases.warm_up_s / 3
+        # Proving and healing take time of their own, so the plateau has no end of its own; the run ends it.
+        return constant(gentle, self.phases.steady_s), ramp(gentle, self.rate_per_s, climb_s), self._plateau()
+
+    def _plateau(self) -> Stage:
+        return constant(self.rate_per_s, 10 * (self.phases.warm_up_s + self.phases.faults_s + self.phases.hold_s))
+
+    def planned(self) -> list[Planned]:
+        """Return the fault schedule in seconds from the end of warm-up."""
+        return expand(self.timeline, time_scale=1.0)
+
+
+class Play(Protocol):
+    """What suites are handed: plays a scenario through the one path and returns its decision.
+
+    `defects` are texts `NAME` or `NAME:VALUE`: bugs to plant beside those of the command line.
+    """
+
+    def __call__(self, scenario: Scenario, *, defects: tuple[str, ...] = ()) -> Decision:
+        """Play `scenario` to its verdict."""
