@@ -15,14 +15,13 @@ from chaos.timeline import At, Planned, expand
 from harness.budget import Budget
 from harness.load.arrivals import Stage, constant, ramp
 from harness.load.mix import Mix
-from harness.overrides import Parser, parse_positive, parse_table
-from harness.units import parse_duration_s
+from harness.overrides import Parser, parse_lasting_s, parse_positive, parse_table
 from harness.verdict import Decision
 
 # Steady state is proved at this share of the rate: enough to try every operation, too little to strain anything.
 _GENTLE = 0.1
 
-_LOAD_PARSERS: Mapping[str, Parser] = {"rate_per_s": parse_positive, "deadline_s": parse_duration_s}
+_LOAD_PARSERS: Mapping[str, Parser] = {"rate_per_s": parse_positive, "deadline_s": parse_lasting_s}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,288 @@
+"""The conductor: proof before a window counts, and links left whole whatever stops it, at whichever moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaos.conductor import Conductor
+from chaos.faults import DownFault, LatencyFault
+from chaos.timeline import At, Planned, expand
+from harness.clock import ManualClock
+from harness.errors import ChaosError, HealFailed, JournalError
+from harness.records import FaultWindow
+from tests.chaos.fakes import FakeLink, Strike, StruckClock
+from tests.chaos.test_timeline import timelines
+
+START_S = 3.0
+PROOF_S = 5.0
+# Overlaps on different hops, and two faults that meet on one.
+BUSY = [
+    At(1.0, 2.0, LatencyFault("a", 0.2)),
+    At(2.0, 2.0, DownFault("b")),
+    At(4.0, 0.5, LatencyFault("b", 0.2)),
+    At(2.5, 3.0, DownFault("c")),
+]
+
+
+@dataclass
+class Stage:
+    """A conductor amid fakes; `told` is what it noted: (second, step, fault, hop)."""
+
+    links: Mapping[str, FakeLink]
+    strike: Strike = field(default_factory=Strike)
+    told: list[tuple[float, str, str, str]] = field(default_factory=list)
+    reasons: list[object] = field(default_factory=list)
+    mute: bool = False
+
+    def __post_init__(self) -> None:
+        self.clock = StruckClock(strike=self.strike)
+        for link in self.links.values():
+            link.strike = self.strike
+        self.conductor = Conductor(
+            self.links, clock=self.clock, now_s=self.clock.now_s, note=self._note, alive=self.strike
+        )
+
+    def play(self, entries: Sequence[At]) -> list[FaultWindow]:
+        self.conductor.play(expand(entries, time_scale=1.0), start_s=START_S)
+        return list(self.conductor.windows.values())
+
+    def steps(self, step: str) -> list[tuple[str, str]]:
+        return [(fault, hop) for _, told, fault, hop in self.told if told == step]
+
+    def broken(self) -> list[str]:
+        return [name for name, link in self.links.items() if not link.whole]
+
+    def _note(self, kind: str, *, step: str, fault: str, target: str, **detail: object) -> None:
+        self.strike()
+        if self.mute:
+            raise JournalError("the disk is full")
+        assert kind == "fault"
+        self.told.append((self.clock._now_s, step, fault, target))
+        self.reasons += [detail["reason"]] if "reason" in detail else []
+
+
+class TiringLink(FakeLink):
+    """One that goes slow for a reason of its own, just as its toxics are taken off."""
+
+    def remove(self, name: str) -> None:
+        super().remove(name)
+        self.slow_s = 0.5
+
+
+class UnbreakableLink(FakeLink):
+    """One that cannot be closed."""
+
+    def set_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the protocol's own
+        if not enabled:
+            raise ChaosError("will not break")
+        super().set_enabled(enabled)
+
+
+def stage(*, at: Sequence[int] = (), error: type[BaseException] = KeyboardInterrupt, late: bool = False) -> Stage:
+    return Stage({name: FakeLink(name, late=late) for name in "abc"}, Strike(frozenset(at), error))
+
+
+def calls_of(entries: Sequence[At]) -> int:
+    """Return how many calls an unstruck play makes."""
+    calm = stage()
+    calm.play(entries)
+    return calm.strike.calls
+
+
+def test_a_fault_is_injected_proved_healed_and_verified_at_its_times() -> None:
+    one = stage()
+    (window,) = one.play([At(1.0, 2.0, LatencyFault("a", 0.2))])
+    assert [step for _, step, _, _ in one.told] == ["injected", "proved", "healing", "healed"]
+    assert [round(t_s, 3) for t_s, *_ in one.told] == [4.0, 4.0, 6.0, 6.0]
+    assert window.proved_s is not None
+    assert window.healed_s is not None
+    assert window.healing_s is not None
+    assert window.injected_s <= window.proved_s < window.healing_s <= window.healed_s
+    assert (window.name, window.note) == ("latency a", "")
+
+
+def test_the_link_is_changed_after_the_telling_and_looked_at_before_and_after() -> None:
+    one = stage()
+    one.play([At(0.0, 1.0, LatencyFault("a", 0.2))])
+    calls = one.links["a"].calls
+    assert calls == [
+        *("look", "add latency_up", "add latency_down", "look"),
+        *("remove latency_down", "remove latency_up", "state", "look"),
+    ]
+
+
+def test_a_window_counts_only_from_the_moment_it_is_felt() -> None:
+    one = stage()
+    one.links["a"].feels_after = 10
+    (window,) = one.play([At(0.0, 2.0, DownFault("a"))])
+    assert window.proved_s is not None
+    assert window.proved_s - window.injected_s == pytest.approx(10 * 0.02)
+
+
+def test_a_fault_that_is_never_felt_is_not_proved_and_says_why() -> None:
+    one = stage()
+    one.links["a"].numb = True
+    (window,) = one.play([At(0.0, 1.0, LatencyFault("a", 0.2))])
+    assert window.proved_s is None
+    assert window.healed_s is not None
+    assert "added 200 ms, but the canary was answered" in window.note
+    assert one.reasons == [window.note]
+    assert one.steps("not_proved") == [("latency", "a")]
+    assert one.steps("proved") == []
+    # Given up within the limit, and healed at once where that was later than planned.
+    assert window.healing_s == pytest.approx(START_S + PROOF_S, abs=0.1)
+    assert not one.broken()
+
+
+def test_a_fault_on_a_link_that_was_not_whole_proves_nothing() -> None:
+    one = stage()
+    one.links["a"].enabled = False
+    (window,) = one.play([At(0.0, 1.0, DownFault("a"))])
+    assert window.proved_s is None
+    assert window.note.startswith("the link was not whole before the fault: the canary was refused")
+
+
+def test_a_link_that_stays_slow_after_the_undoing_is_not_called_healed() -> None:
+    one = Stage({"a": TiringLink("a")})
+    (window,) = one.play([At(0.0, 1.0, LatencyFault("a", 0.2))])
+    assert window.proved_s is not None
+    assert window.healed_s is None
+    assert window.note.startswith("healed, but the canary was answered after 500 ms")
+    assert one.steps("not_healed") == [("latency", "a")]
+
+
+def test_faults_on_different_hops_overlap_and_what_meets_on_one_hop_is_healed_first() -> None:
+    one = stage()
+    windows = one.play(BUSY)
+    assert all(w.proved_s is not None and w.healed_s is not None for w in windows)
+    order = [(step, fault, hop) for _, step, fault, hop in one.told if hop == "b"]
+    assert order.index(("healed", "down", "b")) < order.index(("injected", "latency", "b"))
+    assert [step for _, step, _, hop in one.told if hop in "ab"][:6] == [
+        *("injected", "proved", "injected", "proved", "healing", "healed")
+    ]
+
+
+def test_whatever_is_broken_is_healed_in_reverse_order() -> None:
+    one = Stage({"a": FakeLink("a"), "b": FakeLink("b"), "c": UnbreakableLink("c")})
+    entries = [
+        At(0.0, 9.0, LatencyFault("a", 0.2)),
+        At(1.0, 9.0, DownFault("b")),
+        At(5.0, 1.0, DownFault("c")),
+    ]
+    with pytest.raises(ChaosError, match="will not break"):
+        one.play(entries)
+    assert one.steps("healing") == [("down", "c"), ("down", "b"), ("latency", "a")]
+    assert not one.broken()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, JournalError, ChaosError, ZeroDivisionError])
+def test_stopped_at_any_call_every_link_is_whole(error: type[BaseException], *, late: bool) -> None:
+    for at in range(calls_of(BUSY)):
+        one = stage(at=[at], error=error, late=late)
+        with pytest.raises(error, match=f"struck at call {at}$"):
+            one.play(BUSY)
+        assert not one.broken(), f"stopped at call {at}"
+        assert not any(window.healed_s for window in one.conductor.windows.values() if window.healing_s is None)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_stopped_again_while_healing_the_next_healing_leaves_every_link_whole(data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, calls_of(BUSY) - 1))
+    again = data.draw(st.integers(first + 1, first + 60))
+    one = stage(at=[first, again], late=data.draw(st.booleans()))
+    with pytest.raises(KeyboardInterrupt):
+        one.play(BUSY)
+    one.strike.at = frozenset()
+    one.conductor.heal_all()
+    assert not one.broken()
+
+
+def test_a_record_that_cannot_be_written_does_not_keep_a_link_broken() -> None:
+    one = stage()
+    entries = [At(0.0, 9.0, LatencyFault("a", 0.2)), At(1.0, 9.0, DownFault("b"))]
+    schedule = expand(entries, time_scale=1.0)
+    for planned in schedule:
+        one.conductor._inject(planned)
+    one.mute = True
+    with pytest.raises(JournalError):
+        one.conductor.heal_all()
+    assert not one.broken()
+
+
+@pytest.mark.parametrize("error", [ChaosError, ZeroDivisionError])
+def test_one_heal_that_fails_stops_no_other(error: type[Exception]) -> None:
+    one = stage()
+    one.links["b"].stuck = error
+    entries = [At(0.0, 3.0, LatencyFault("a", 0.2)), At(1.0, 1.0, DownFault("b")), At(1.5, 5.0, DownFault("c"))]
+    with pytest.raises(HealFailed if error is ChaosError else error, match="b is stuck"):
+        one.play(entries)
+    assert one.broken() == ["b"]
+    windows = {w.target: w for w in one.conductor.windows.values()}
+    assert windows["b"].healed_s is None
+    assert windows["a"].healed_s is not None
+    assert windows["c"].healed_s is not None
+
+
+def test_a_heal_that_did_nothing_is_found_out_by_reading_back() -> None:
+    one = stage()
+    one.links["a"].lying = True
+    with pytest.raises(HealFailed, match="latency on a was undone, yet the link reads"):
+        one.play([At(0.0, 1.0, LatencyFault("a", 0.2))])
+    (window,) = one.conductor.windows.values()
+    assert window.healed_s is None
+    assert "was undone, yet" in window.note
+
+
+def test_every_failed_heal_is_named() -> None:
+    one = stage()
+    one.links["a"].stuck = one.links["b"].stuck = ChaosError
+    with pytest.raises(HealFailed, match=r"b is stuck; a is stuck"):
+        one.play([At(0.0, 3.0, LatencyFault("a", 0.2)), At(1.0, 1.0, DownFault("b"))])
+
+
+def test_healing_again_is_harmless() -> None:
+    one = stage()
+    one.play(BUSY)
+    told = len(one.told)
+    one.conductor.heal_all()
+    assert len(one.told) == told
+
+
+def test_a_wait_asks_whether_to_go_on() -> None:
+    clock = ManualClock()
+    alive = Strike(frozenset({20}), ZeroDivisionError)
+    conductor = Conductor({}, clock=clock, now_s=clock.now_s, note=print, alive=alive)
+    with pytest.raises(ZeroDivisionError):
+        conductor.wait_until(1000.0)
+    assert clock.now_s() == pytest.approx(2.0)
+
+
+@settings(deadline=None)
+@given(timelines())
+def test_any_timeline_is_played_to_its_end_with_every_window_proved_and_healed(entries: list[At]) -> None:
+    one = stage()
+    one.play(entries)
+    planned = expand(entries, time_scale=1.0)
+    assert list(one.conductor.windows) == planned
+    for entry, window in one.conductor.windows.items():
+        _assert_as_planned(entry, window)
+    assert not one.broken()
+    injected = sorted((t_s, hop) for t_s, step, _, hop in one.told if step == "injected")
+    assert [round(t_s, 6) for t_s, _ in injected] == [START_S + p.inject_s for p in planned]
+
+
+def _assert_as_planned(planned: Planned, window: FaultWindow) -> None:
+    assert window.injected_s == pytest.approx(START_S + planned.inject_s)
+    assert window.proved_s is not None
+    assert window.healing_s is not None
+    assert window.healed_s is not None
+    assert window.healing_s == pytest.approx(START_S + planned.heal_s)
+    assert window.injected_s <= window.proved_s <= window.healing_s <= window.healed_s
+    assert window.note == ""

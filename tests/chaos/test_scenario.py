@@ -1,0 +1,102 @@
+"""Scenarios: one frozen value that scales in time only, takes overrides whole, and refuses to contradict itself."""
+
+from __future__ import annotations
+
+from itertools import pairwise, takewhile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaos.faults import DownFault, LatencyFault
+from chaos.scenario import Phases, Scenario
+from chaos.timeline import At
+from harness.budget import Budget
+from harness.errors import InputError
+from harness.load.arrivals import schedule
+from harness.load.mix import Mix
+from tests.chaos.test_timeline import timelines
+
+MIX = Mix({"write": 1.0})
+PHASES = Phases(steady_s=10, warm_up_s=30, faults_s=60, hold_s=30, drain_s=10)
+SCALES = st.integers(1, 10_000).map(lambda n: n / 1000)
+
+
+def scenario(*timeline: At, rate_per_s: float = 100.0, phases: Phases = PHASES) -> Scenario:
+    return Scenario("s", rate_per_s, MIX, phases=phases, timeline=timeline)
+
+
+def test_a_fault_may_last_to_the_end_of_its_phase_and_no_longer() -> None:
+    assert len(scenario(At(50, 10, DownFault("a"))).planned()) == 1
+    with pytest.raises(ValueError, match=r"^s: the last fault heals after the fault phase of 60 s"):
+        scenario(At(50, 10.5, DownFault("a")))
+
+
+def test_a_timeline_that_contradicts_itself_is_refused_when_it_is_written() -> None:
+    with pytest.raises(ValueError, match="must not overlap"):
+        scenario(At(0, 10, DownFault("a")), At(5, 10, LatencyFault("a", 0.1)))
+
+
+@given(timelines(), SCALES)
+def test_scaling_stretches_time_and_nothing_else(entries: list[At], time_scale: float) -> None:
+    # The phase ends with the last heal: what rounding adds must not push a fault beyond it.
+    phases = Phases(faults_s=max((e.at_s + e.for_s for e in entries), default=1.0))
+    before = scenario(*entries, phases=phases)
+    after = before.scaled(time_scale)
+    assert (after.rate_per_s, after.deadline_s, after.mix, after.budget) == (100.0, 3.0, MIX, before.budget)
+    assert after.in_flight_max == before.in_flight_max
+    assert after.phases.drain_s == phases.drain_s
+    assert after.phases.warm_up_s == pytest.approx(phases.warm_up_s * time_scale)
+    assert after.phases.faults_s == pytest.approx(phases.faults_s * time_scale)
+    assert [p.fault for p in after.planned()] == [p.fault for p in before.planned()]
+    for one, other in zip(before.planned(), after.planned(), strict=True):
+        assert other.inject_s == pytest.approx(one.inject_s * time_scale, abs=2e-6)
+        assert other.heal_s == pytest.approx(one.heal_s * time_scale, abs=2e-6)
+
+
+def test_overrides_are_taken_in_si_units() -> None:
+    changed = scenario().overridden("f.toml", {"rate_per_s": 7, "deadline_s": "250 ms"}, {"recovery_s": "2 min"})
+    assert (changed.rate_per_s, changed.deadline_s, changed.budget.recovery_s) == (7.0, 0.25, 120.0)
+    assert changed.budget.error_fraction == Budget().error_fraction
+    assert changed.mix is MIX
+
+
+def test_every_broken_rule_of_both_tables_is_told_at_once() -> None:
+    load = {"rate_per_s": 0, "deadline_s": "soon", "spurious": 1}
+    budget = {"error_fraction": 2, "recovery_s": True, "recovry_s": 1, "memory_ceiling_bytes": "450 MB"}
+    with pytest.raises(ExceptionGroup, match=r"f\.toml breaks 6 rule\(s\)") as refused:
+        scenario().overridden("f.toml", load, budget)
+    errors = [error for error in refused.value.exceptions if isinstance(error, InputError)]
+    assert {(error.source, error.key) for error in errors} == {
+        *(("f.toml", f"load.{key}") for key in load),
+        *(("f.toml", f"budget.{key}") for key in list(budget)[:3]),
+    }
+    assert all(error.rule in str(error) for error in errors)
+
+
+def test_overriding_nothing_changes_nothing() -> None:
+    assert scenario().overridden("f.toml", {}, {}) == scenario()
+
+
+@given(st.floats(1, 1e4), SCALES)
+def test_the_stages_join_without_a_jump_and_outlast_the_run(rate_per_s: float, time_scale: float) -> None:
+    scaled = scenario(rate_per_s=rate_per_s).scaled(time_scale)
+    stages, phases = scaled.stages(), scaled.phases
+    assert all(one.to_per_s == other.from_per_s for one, other in pairwise(stages))
+    assert stages[-1].to_per_s == rate_per_s
+    assert stages[0].for_s == phases.steady_s
+    total_s = sum(stage.for_s for stage in stages)
+    assert total_s > 5 * (phases.steady_s + phases.warm_up_s + phases.faults_s + phases.hold_s)
+
+
+def test_the_full_rate_is_reached_within_warm_up() -> None:
+    _, climb, _ = scenario().stages()
+    assert climb.for_s <= PHASES.warm_up_s
+    due_s = takewhile(lambda t_s: t_s < 40, schedule(*scenario(rate_per_s=10.0).stages()))
+    assert len([t_s for t_s in due_s if t_s >= 30]) == pytest.approx(100, abs=1)
+
+
+@given(st.floats(0.1, 1e4), st.floats(0.01, 60))
+def test_the_slots_hold_all_that_a_silent_system_would_take(rate_per_s: float, deadline_s: float) -> None:
+    slots = Scenario("s", rate_per_s, MIX, deadline_s=deadline_s).in_flight_max
+    assert slots >= max(16, rate_per_s * deadline_s)
