@@ -1,0 +1,147 @@
+"""`python -m infra VERB`: looks at the machine, brings a stack up by hand, takes down what is left, gets Toxiproxy.
+
+Exit codes: 0 done, 1 not possible here (doctor), 2 an error said in one line, 4 something is missing (toxiproxy).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import EnvironmentMissing, HeavyweatherError
+from infra import doctor, leftovers
+from infra.stack import HOPS, SERVICES, Stack, StackPlan
+from infra.target import Target, load_target
+from infra.toxiproxy_server import find_or_build
+
+_ROOT = Path(__file__).resolve().parents[1]
+RUNS = _ROOT / "reports" / "runs"
+_MISSING = 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code; what goes wrong is said in one line on stderr."""
+    options = _parser().parse_args(arguments)
+    verbs: Mapping[str, Callable[[argparse.Namespace], int]] = {
+        "doctor": _doctor,
+        "up": _up,
+        "down": _down,
+        "toxiproxy": _toxiproxy,
+    }
+    try:
+        return verbs[options.verb](options)
+    except (HeavyweatherError, ExceptionGroup) as error:
+        print(_explain(error), file=sys.stderr)
+        return _MISSING if isinstance(error, EnvironmentMissing) and options.verb == "toxiproxy" else 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing is left running", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    look = verbs.add_parser("doctor", help="say what is present, what is missing and what to do")
+    look.add_argument("--stack", choices=doctor.PROVIDERS, help="ask about one provider (default: both)")
+    up = verbs.add_parser("up", help="bring a stack up, print where it listens, and leave it running")
+    up.add_argument("--stack", choices=doctor.PROVIDERS, default="local", help="who brings it up (default: local)")
+    up.add_argument("--target", type=Path, default=_ROOT / "infra/targets/reference.toml", help="target file")
+    up.add_argument("--defect", action="append", default=[], metavar="NAME[:VALUE]", help="plant a bug")
+    down = verbs.add_parser("down", help="take down every stack that `up` or a killed run left")
+    down.add_argument("--stack", choices=doctor.PROVIDERS, help="only those of one provider (default: both)")
+    for verb in (look, up, down):
+        verb.add_argument("--runs", type=Path, default=RUNS, help="folder of all run folders (default: reports/runs)")
+    verbs.add_parser("toxiproxy", help="find or build the Toxiproxy server and print its path")
+    return parser
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    checks = doctor.examine(options.stack, options.runs)
+    print(*checks, sep="\n")
+    able = doctor.usable(checks, options.stack)
+    print(f"can run with: {', '.join(f'--stack {provider}' for provider in able) or 'nothing yet'}")
+    return 0 if able else 1
+
+
+def _up(options: argparse.Namespace) -> int:
+    target = load_target(options.target)
+    run_id = f"up-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}"
+    plan = StackPlan(run_id, options.runs / run_id, tuple(options.defect), target.required, target.named)
+    stack = _make(options.stack, plan)
+    stack.up()
+    _describe(stack, target)
+    print(f"logs: {plan.run_folder}")
+    print("take it down with: python -m infra down")
+    return 0
+
+
+def _make(provider: str, plan: StackPlan) -> Stack:
+    if provider == "compose":
+        from infra.compose import ComposeStack  # noqa: PLC0415 - the Docker client is slow to import and often unused
+
+        return ComposeStack(plan)
+    from infra.local import LocalStack  # noqa: PLC0415 - as above, the other way round
+
+    return LocalStack(plan, reaped=False)
+
+
+def _describe(stack: Stack, target: Target) -> None:
+    print(f"{target.name} is up on the {stack.provider} stack")
+    for service in SERVICES:
+        if reason := stack.absent().get(service):
+            print(f"  {service:<16} absent: {reason}")
+        else:
+            print(f"  {service:<16} {stack.endpoint(service)}  {stack.versions().get(service, '')}")
+    for hop in HOPS:
+        print(f"  hop {hop.name:<12} {stack.proxy_endpoint(hop.name)}")
+    # On the console only: it holds the database's password, which nothing on disk does.
+    print(f"  database         {stack.postgres_dsn()}")
+
+
+def _down(options: argparse.Namespace) -> int:
+    gone = [] if options.stack == "compose" else _down_processes(options.runs)
+    gone += [] if options.stack == "local" else _down_projects()
+    print(f"took down: {', '.join(gone)}" if gone else "nothing to take down")
+    return 0
+
+
+def _down_processes(runs: Path) -> list[str]:
+    gone = []
+    for folder, record in leftovers.abandoned_stacks(runs):
+        # Read first: where a reaper has been, there is a record but nothing left to speak of.
+        if record.living:
+            gone.append(folder.name)
+        leftovers.take_down(folder, record)
+    return gone
+
+
+def _down_projects() -> list[str]:
+    try:
+        from infra.projects import leftover_projects, remove_project  # noqa: PLC0415 - needs the Docker client
+
+        projects = leftover_projects()
+    except (ImportError, EnvironmentMissing):
+        # No client or no engine: nothing of ours can run there.
+        return []
+    for project in projects:
+        remove_project(project)
+    return projects
+
+
+def _toxiproxy(_options: argparse.Namespace) -> int:
+    print(find_or_build())
+    return 0
+
+
+def _explain(error: BaseException) -> str:
+    """Return an error in words; every error of a group on a line of its own."""
+    if isinstance(error, BaseExceptionGroup):
+        return "\n".join(_explain(inner) for inner in error.exceptions)
+    return "\n".join([str(error), *getattr(error, "__notes__", [])])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

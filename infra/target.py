@@ -1,0 +1,132 @@
+"""A target file to a frozen Target: which services a run needs, which of them are the user's own, and its numbers.
+
+The schema is strict and everything wrong is reported at once: a misspelt key
+that was ignored would silently test something else.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import InputError
+from infra.named import check_named_url, redacted
+from infra.stack import SERVICES
+
+# The reference api refuses work without its stores, so only auth can be done without.
+_OPTIONAL = ("auth",)
+_REQUIRED = frozenset(SERVICES).difference(_OPTIONAL)
+_SECTIONS = ("name", "services", "load", "budget")
+_SERVICE_KEYS = ("required", "url")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to test. `named` is service to URL; `load` and `budget` are raw tables, parsed by those who use them."""
+
+    name: str
+    required: frozenset[str]
+    named: Mapping[str, str]
+    load: Mapping[str, object]
+    budget: Mapping[str, object]
+
+
+def load_target(path: Path) -> Target:
+    """Read a target file.
+
+    Raises InputError when it is no readable TOML, and else an ExceptionGroup of an InputError for each rule broken.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(str(path), "file", path.name, f"must be readable ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(str(path), "file", path.name, f"must be TOML: {error}") from error
+    return parse_target(str(path), table)
+
+
+def parse_target(source: str, table: Mapping[str, object]) -> Target:
+    """Return the target that a TOML table describes; `source` names it in errors. Raises as `load_target`."""
+    errors: list[InputError] = []
+    _refuse_unknown(source, "", table, _SECTIONS, errors)
+    name = table.get("name")
+    if not isinstance(name, str) or not name.strip():
+        errors.append(InputError(source, "name", name, "must be a text that is not empty"))
+    required, named = _services(source, _table(source, "services", table, errors), errors)
+    target = Target(
+        name=str(name).strip(),
+        required=required,
+        named=named,
+        load=_table(source, "load", table, errors),
+        budget=_table(source, "budget", table, errors),
+    )
+    if errors:
+        raise ExceptionGroup(f"{source}: breaks {len(errors)} rule(s)", errors)
+    return target
+
+
+def _services(
+    source: str, table: Mapping[str, object], errors: list[InputError]
+) -> tuple[frozenset[str], dict[str, str]]:
+    """Return (required, named) as the services' sections say; noting in `errors` what is wrong with them."""
+    required, named = set(_REQUIRED), dict[str, str]()
+    _refuse_unknown(source, "services.", table, SERVICES, errors)
+    for service in (service for service in SERVICES if service in table):
+        section, key = _table(source, f"services.{service}", table, errors, service), f"services.{service}"
+        _refuse_unknown(source, f"{key}.", section, _SERVICE_KEYS, errors)
+        if "required" in section:
+            _note(errors, _set_required(source, service, section["required"], required))
+        if "url" in section:
+            _note(errors, _set_named(source, service, section["url"], named))
+    if "api" in named and "postgres" not in named:
+        rule = "needs services.postgres.url beside it: what that api acknowledged is looked for in its own database"
+        errors.append(InputError(source, "services.api.url", redacted(named["api"]), rule))
+    return frozenset(required), named
+
+
+def _set_required(source: str, service: str, value: object, required: set[str]) -> InputError | None:
+    key = f"services.{service}.required"
+    if not isinstance(value, bool):
+        return InputError(source, key, value, "must be true or false")
+    if not value and service not in _OPTIONAL:
+        return InputError(source, key, value, f"must be true: only {', '.join(_OPTIONAL)} can be done without")
+    (required.add if value else required.discard)(service)
+    return None
+
+
+def _set_named(source: str, service: str, value: object, named: dict[str, str]) -> InputError | None:
+    key = f"services.{service}.url"
+    if not isinstance(value, str):
+        return InputError(source, key, value, "must be a text")
+    try:
+        check_named_url(service, value)
+    except ValueError as error:
+        # Never the password that may be in it.
+        return InputError(source, key, redacted(value), str(error))
+    named[service] = value
+    return None
+
+
+def _note(errors: list[InputError], error: InputError | None) -> None:
+    if error:
+        errors.append(error)
+
+
+def _table(
+    source: str, key: str, parent: Mapping[str, object], errors: list[InputError], name: str | None = None
+) -> Mapping[str, object]:
+    """Return the table called `name` (or `key`) in `parent`, an empty one when it is absent or no table."""
+    value = parent.get(name or key, {})
+    if isinstance(value, dict):
+        return value
+    errors.append(InputError(source, key, value, f"must be a table: [{key}]"))
+    return {}
+
+
+def _refuse_unknown(
+    source: str, prefix: str, table: Mapping[str, object], known: tuple[str, ...], errors: list[InputError]
+) -> None:
+    rule = f"no such key; one of {', '.join(known)}"
+    errors.extend(InputError(source, prefix + key, table[key], rule) for key in table if key not in known)

@@ -1,0 +1,94 @@
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.errors import NotReady, StackError
+from infra import children as children_module
+from infra.children import Children
+from infra.leftovers import read_record
+from infra.processes import Program, find, minimal_environment
+from infra.stack import Endpoint
+
+WAIT = "import signal; signal.pause()"
+
+
+def program(folder: Path, service: str = "redis", code: str = WAIT) -> Program:
+    return Program(service, (sys.executable, "-c", code), folder, minimal_environment())
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[Children]:
+    base = Path(tempfile.gettempdir())
+    children = Children("run", tmp_path, base, addresses={"api": Endpoint("127.0.0.1", 1)}, reaped=True)
+    yield children
+    children.end_all()
+
+
+def test_each_start_is_on_disk_before_anything_waits_for_it(children: Children, tmp_path: Path) -> None:
+    for service in ("redis", "auth"):
+        children.start(program(tmp_path, service))
+        record = read_record(tmp_path)
+        assert record is not None
+        assert record.processes[-1] == children.marks()[service]
+    assert record is not None
+    assert record.folders == (str(children.folder),)
+    assert record.addresses == {"api": "127.0.0.1:1"}
+
+
+def test_ending_all_leaves_only_logs(children: Children, tmp_path: Path) -> None:
+    (children.make_folder("pg") / "file").touch()
+    children.start(program(tmp_path))
+    mark = children.marks()["redis"]
+    children.end_all()
+    assert find(mark) is None
+    assert not children.folder.exists()
+    assert {file.name for file in tmp_path.iterdir()} == {"redis.log", "reaper.log"}
+    with pytest.raises(StackError, match="redis: not started, the stack is going down"):
+        children.start(program(tmp_path))
+
+
+def test_one_that_exits_early_fails_the_wait_at_once_with_its_log(children: Children, tmp_path: Path) -> None:
+    children.start(program(tmp_path, code="raise SystemExit('no such port')"))
+    with pytest.raises(StackError, match=r"redis exited with code 1; the end of .*redis\.log:\n  no such port"):
+        children.wait_healthy("redis", lambda: "not yet")
+
+
+def test_a_stranger_that_answers_in_its_place_is_not_taken_for_it(children: Children, tmp_path: Path) -> None:
+    children.start(program(tmp_path, code="raise SystemExit('port in use')"))
+
+    def answered_by_another() -> None:
+        children._started["redis"].popen.wait(timeout=10)
+
+    with pytest.raises(StackError, match="port in use"):
+        children.wait_healthy("redis", answered_by_another)
+
+
+def test_one_that_never_gets_healthy_is_given_up_on(
+    children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children_module, "_HEALTHY_S", 0.2)
+    children.start(program(tmp_path))
+    with pytest.raises(NotReady, match=r"redis not ready after 0\.. s .last seen: still loading"):
+        children.wait_healthy("redis", lambda: "still loading")
+
+
+def test_a_wait_gives_up_when_the_stack_is_going_down(children: Children, tmp_path: Path) -> None:
+    children.start(program(tmp_path))
+    waiting, seen = threading.Event(), list[str]()
+
+    def wait() -> None:
+        try:
+            children.wait_healthy("redis", lambda: waiting.set() or "not yet")  # type: ignore[func-returns-value]
+        except StackError as error:
+            seen.append(str(error))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert waiting.wait(timeout=10)
+    children.refuse_more()
+    thread.join(timeout=10)
+    assert seen == ["redis: not waited for, the stack is going down"]

@@ -1,0 +1,119 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import InputError
+from infra.stack import SERVICES
+from infra.target import load_target, parse_target
+
+REFERENCE = Path(__file__).resolve().parents[2] / "infra" / "targets" / "reference.toml"
+
+
+def broken(text: str) -> list[str]:
+    with pytest.raises(ExceptionGroup) as caught:
+        parse_target("t.toml", tomllib.loads(text))
+    assert all(isinstance(error, InputError) for error in caught.value.exceptions)
+    return [str(error) for error in caught.value.exceptions]
+
+
+def test_the_default_starts_everything_and_needs_all_but_auth() -> None:
+    target = load_target(REFERENCE)
+    assert target.name == "reference"
+    assert target.required == frozenset(SERVICES) - {"auth"}
+    assert (target.named, target.load, target.budget) == ({}, {}, {})
+
+
+def test_every_example_in_the_default_is_one_that_works(tmp_path: Path) -> None:
+    lines = REFERENCE.read_text().splitlines()
+    examples = [line.removeprefix("# ") if " = " in line and line.startswith("# ") else line for line in lines]
+    (tmp_path / "all.toml").write_text("\n".join(examples))
+    target = load_target(tmp_path / "all.toml")
+    assert set(target.named) == {"postgres", "redis", "auth"}
+    assert target.load
+    assert target.budget
+
+
+def test_a_target_says_what_it_says() -> None:
+    target = parse_target(
+        "t.toml",
+        {
+            "name": " mine ",
+            "services": {"auth": {"required": True}, "redis": {"url": "redis://localhost:6379"}},
+            "load": {"rate_per_s": 7},
+            "budget": {"recovery_s": "3 s"},
+        },
+    )
+    assert target.name == "mine"
+    assert target.required == frozenset(SERVICES)
+    assert target.named == {"redis": "redis://localhost:6379"}
+    assert (target.load, target.budget) == ({"rate_per_s": 7}, {"recovery_s": "3 s"})
+
+
+def test_everything_wrong_is_said_at_once_each_with_file_key_value_and_rule() -> None:
+    errors = broken(
+        """
+        name = ""
+        nmae = "x"
+        load = 3
+        [services.kafka]
+        [services.postgres]
+        required = false
+        url = "postgresql://me:s3cret@db.example:5432/x"
+        [services.redis]
+        required = "yes"
+        uri = "redis://localhost"
+        [services.toxiproxy]
+        url = "http://localhost:8474"
+        """
+    )
+    starts = [
+        "t.toml: nmae = 'x': no such key; one of name, services, load, budget",
+        "t.toml: name = '': must be a text that is not empty",
+        "t.toml: services.kafka = {}: no such key; one of postgres, redis, toxiproxy, auth, api",
+        "t.toml: services.postgres.required = False: must be true: only auth can be done without",
+        "t.toml: services.postgres.url = 'postgresql://me@db.example:5432/x': must be postgresql://HOST:PORT with HOST",
+        "t.toml: services.redis.uri = 'redis://localhost': no such key; one of required, url",
+        "t.toml: services.redis.required = 'yes': must be true or false",
+        "t.toml: services.toxiproxy.url = 'http://localhost:8474': cannot be named",
+        "t.toml: load = 3: must be a table: [load]",
+    ]
+    assert len(errors) == len(starts)
+    for error, start in zip(errors, starts, strict=True):
+        assert error.startswith(start)
+    assert "s3cret" not in "".join(errors)
+
+
+def test_a_named_api_comes_with_its_database() -> None:
+    [error] = broken('name = "x"\n[services.api]\nurl = "http://127.0.0.1:8080"')
+    assert "needs services.postgres.url" in error
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"), [(None, "No such file"), ("name = ", "must be TOML: Invalid value"), (b"\xff", "must be TOML")]
+)
+def test_a_file_that_cannot_be_read_is_said_so(tmp_path: Path, text: str | bytes | None, rule: str) -> None:
+    path = tmp_path / "t.toml"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=rule):
+        load_target(path)
+
+
+scalars = st.one_of(st.text(), st.booleans(), st.integers(), st.floats())
+keys = st.one_of(st.sampled_from(["name", "services", "load", "budget", "required", "url", *SERVICES]), st.text())
+tables = st.recursive(scalars, lambda inner: st.dictionaries(keys, inner, max_size=4), max_leaves=12)
+
+
+@given(st.dictionaries(keys, tables, max_size=5))
+def test_any_table_is_a_target_or_a_list_of_what_is_wrong(table: dict[str, object]) -> None:
+    errors: tuple[Exception, ...] = ()
+    try:
+        target = parse_target("t.toml", table)
+        assert target.name
+        assert target.required >= frozenset(SERVICES) - {"auth"}
+    except ExceptionGroup as group:
+        errors = group.exceptions
+    assert all(isinstance(error, InputError) for error in errors)
