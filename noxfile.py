@@ -7,6 +7,7 @@ hand, `nox -s NAME -- OPTIONS` is the same.
 from __future__ import annotations
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -15,32 +16,31 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 # A run that is interrupted heals, takes down and reports: nox must not cut that short.
 _ENDING_S = 120.0
-# How `python -m infra toxiproxy` says that only a Go toolchain is missing.
-_NO_GO = 4
 
 
 def _install(session: nox.Session, group: str) -> None:
     session.install("--require-hashes", "-r", f"requirements/{group}.txt")
 
 
-def _run(session: nox.Session, *command: str, codes: tuple[int, ...] = (0,)) -> object:
-    return session.run(
-        *command, success_codes=codes, interrupt_timeout=_ENDING_S, terminate_timeout=_ENDING_S, silent=False
-    )
+def _run(session: nox.Session, *command: str) -> None:
+    session.run(*command, interrupt_timeout=_ENDING_S, terminate_timeout=_ENDING_S)
 
 
-def _prepare_toxiproxy(session: nox.Session) -> None:
-    """Find or build Toxiproxy; fetch a Go toolchain as a wheel only where it is needed for that."""
-    build = ("python", "-m", "infra", "toxiproxy")
-    session.run(*build, success_codes=[0, _NO_GO])
-    if session.run(*build, "--check", success_codes=[0, _NO_GO], silent=True) is None:
+def _prepare_stack(session: nox.Session) -> None:
+    """Get what the chosen provider builds with: uv for images; for processes Toxiproxy, and Go only if it must be."""
+    if "compose" in session.posargs or "--stack=compose" in session.posargs:
+        _install(session, "boot")
+        return
+    try:
+        session.run("python", "-m", "infra", "toxiproxy")
+    except CommandFailed:
         _install(session, "go")
-        session.run(*build)
+        session.run("python", "-m", "infra", "toxiproxy")
 
 
 def _suite(session: nox.Session, *arguments: str) -> None:
     _install(session, "run")
-    _prepare_toxiproxy(session)
+    _prepare_stack(session)
     _run(session, "python", "-m", "pytest", "-p", "fixtures.plugin", *arguments, *session.posargs)
 
 
@@ -60,7 +60,7 @@ def twins(session: nox.Session) -> None:
 def up(session: nox.Session) -> None:
     """Bring the reference stack up and leave it running."""
     _install(session, "run")
-    _prepare_toxiproxy(session)
+    _prepare_stack(session)
     _run(session, "python", "-m", "infra", "up", *session.posargs)
 
 
@@ -89,6 +89,7 @@ def report(session: nox.Session) -> None:
 def offline_images(session: nox.Session) -> None:
     """Build the container stack's images from Debian's packages, for machines with no container registry."""
     _install(session, "run")
+    _install(session, "boot")
     _run(session, "python", "-m", "infra.images.offline", *session.posargs)
 
 
@@ -96,7 +97,8 @@ def offline_images(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the repository's own tests."""
     _install(session, "tests")
-    _prepare_toxiproxy(session)
+    _install(session, "boot")
+    _prepare_stack(session)
     _run(session, "python", "-m", "pytest", *session.posargs)
 
 

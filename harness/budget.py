@@ -37,7 +37,7 @@ class Budget:
     error_fraction: float = 0.001
     dropped_fraction: float = 0.001
     recovery_s: float = 10.0
-    memory_growth_bytes_per_request: float = 2048.0
+    memory_growth_bytes_per_request: float = 1024.0
     memory_ceiling_bytes: float = 450e6
 
     def override(self, source: str, table: Mapping[str, object]) -> Budget:

@@ -126,7 +126,9 @@ class JournalReader:
 
     def series(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return one series as (times in s since the epoch, values), both of shape (n,), times ascending."""
-        rows = self._rows("SELECT t_s, value FROM sample JOIN series ON id = series_id WHERE name = ? ORDER BY t_s", name)
+        rows = self._rows(
+            "SELECT t_s, value FROM sample JOIN series ON id = series_id WHERE name = ? ORDER BY t_s", name
+        )
         table = np.asarray(rows, dtype=np.float64).reshape(len(rows), 2)
         return table[:, 0], table[:, 1]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from harness.errors import InputError
+from harness.units import parse_duration_s
 
 # Raises ValueError whose text is the rule.
 Parser = Callable[[str | float], float]
@@ -48,3 +49,8 @@ def parse_positive(value: str | float) -> float:
     if isinstance(value, str) or not 0 < value < float("inf"):
         raise ValueError("must be a number above 0")
     return float(value)
+
+
+def parse_lasting_s(value: str | float) -> float:
+    """Return a duration above 0, in seconds. Raises ValueError."""
+    return parse_positive(parse_duration_s(value))

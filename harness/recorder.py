@@ -81,16 +81,19 @@ class Recorder:
             self._thread.join()
 
     def _run(self) -> None:
+        for step in (self._keep_ticking, lambda: self._histograms.close(self.now_s())):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - a full disk or a bug: the run stops and says so
+                self.failure = self.failure or error
+
+    def _keep_ticking(self) -> None:
         n = int(self.now_s() / self._tick_s) + 1
-        try:
-            while not self._stopping.wait(max(0.0, n * self._tick_s - self.now_s())):
-                self._tick()
-                # Ticks that a stalled machine missed are gaps in the series, not a burst of late ones.
-                n = max(n, int(self.now_s() / self._tick_s)) + 1
+        while not self._stopping.wait(max(0.0, n * self._tick_s - self.now_s())):
             self._tick()
-            self._histograms.close(self.now_s())
-        except Exception as error:  # noqa: BLE001 - a full disk or a bug: the run stops and says so
-            self.failure = error
+            # Ticks that a stalled machine missed are gaps in the series, not a burst of late ones.
+            n = max(n, int(self.now_s() / self._tick_s)) + 1
+        self._tick()
 
     def _tick(self) -> None:
         now_s = self.now_s()

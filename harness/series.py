@@ -28,7 +28,8 @@ class RunSeries:
 
     `outcomes` counts requests by (operation, outcome); `latency_s` is the p95 of
     all response times and `lag_s` the p95 of the generator's own lateness, NaN
-    in a tick without a reply; `memory` is each service's, in bytes, NaN where missing.
+    in a tick without a reply; `memory` is each service's, in bytes, and `processes`
+    how many processes held it, NaN where missing.
     """
 
     t_s: Floats
@@ -36,6 +37,7 @@ class RunSeries:
     latency_s: Floats
     lag_s: Floats
     memory: Mapping[str, Floats]
+    processes: Mapping[str, Floats]
 
     @classmethod
     def read(cls, journal: JournalReader) -> Self:
@@ -43,18 +45,22 @@ class RunSeries:
         t_s = journal.series("generator.rss_bytes")[0]
         outcomes: dict[tuple[str, str], Floats] = {}
         memory: dict[str, Floats] = {}
+        processes: dict[str, Floats] = {}
         for name in journal.series_names():
             kind, subject, figure = [*name.split(".", 2), "", ""][:3]
             if kind == "load" and figure in _OUTCOMES:
                 outcomes[subject, figure] = np.nan_to_num(_aligned(journal, name, t_s))
             elif (kind, figure) in {("process", "rss_bytes"), ("container", "memory_bytes")}:
                 memory[subject] = _aligned(journal, name, t_s)
+            elif (kind, figure) in {("process", "children"), ("container", "pids")}:
+                processes[subject] = _aligned(journal, name, t_s)
         return cls(
             t_s,
             outcomes,
             _aligned(journal, "load.all.response_s_p95", t_s),
             _aligned(journal, "generator.lag_s_p95", t_s),
             memory,
+            processes,
         )
 
     def count(self, *outcomes: Outcome, operation: str | None = None) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.budget import Budget
 from harness.evidence import Evidence
-from harness.stats.leak import Leak, decide_leak
+from harness.stats.leak import Floats, Leak, decide_leak
 from harness.units import format_bytes
 from harness.verdict import Finding, Verdict
 
@@ -18,6 +18,8 @@ _WANDER_BYTES = 4e6
 _NOT_JUDGED = frozenset({"toxiproxy"})
 # Below this share of the samples there should be, the gauge was not really watched.
 _PRESENT = 0.9
+# A new process fills up within this many samples; further apart, a leak would pass for the size of a process.
+_NEAR = 10
 
 
 def check_memory_growth(evidence: Evidence, budget: Budget) -> list[Finding]:
@@ -36,9 +38,29 @@ def check_memory_growth(evidence: Evidence, budget: Budget) -> list[Finding]:
         else:
             # A tick in which no request ended adds no point to a curve over requests.
             x, first = np.unique(requests[seen], return_index=True)
-            leak = decide_leak(x, memory[seen][first], budget=allowed, wander=_WANDER_BYTES)
+            processes = evidence.series.processes.get(service, np.zeros_like(memory))
+            y = at_one_size(memory[seen][first], processes[seen][first])
+            leak = decide_leak(x, y, budget=allowed, wander=_WANDER_BYTES)
         findings.append(_finding(service, leak, allowed))
     return findings
+
+
+def at_one_size(memory: Floats, processes: Floats) -> Floats:
+    """Return what `memory` would have been with the fewest processes there ever were; shapes (n,).
+
+    A service that forks a process for each connection holds more while a pool
+    is wide, and that is no leak. One process counts as the median growth, over
+    all pairs of near samples with different counts, for each process more.
+    """
+    counts = np.nan_to_num(processes)
+    sizes = [np.empty(0)]
+    for apart in range(1, min(_NEAR, len(counts) - 1) + 1):
+        more, grown = counts[apart:] - counts[:-apart], memory[apart:] - memory[:-apart]
+        sizes.append(grown[more != 0] / more[more != 0])
+    size = np.concatenate(sizes)
+    each = max(0.0, float(np.median(size))) if len(size) else 0.0
+    fewest: Floats = memory - each * (counts - counts.min(initial=math.inf))
+    return fewest
 
 
 def _finding(service: str, leak: Leak, allowed: float) -> Finding:

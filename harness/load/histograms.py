@@ -61,9 +61,9 @@ class HistogramLog:
         self._began_s = now_s
 
     def close(self, now_s: float) -> None:
-        """Write what is open and close the file."""
-        self.flush(now_s)
-        self._file.close()
+        """Write what is open and close the file; on a full disk it is closed all the same, and the error raised."""
+        with self._file:
+            self.flush(now_s)
 
 
 def merged(run_folder: Path, tag: str) -> HdrHistogram:

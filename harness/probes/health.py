@@ -56,10 +56,20 @@ class _Terminating:
         self._connection.terminate()
 
 
-def redis_health(host: str, port: int, *, timeout_s: float = TIMEOUT_S) -> str | None:
+def redis_health(
+    host: str, port: int, *, username: str | None = None, password: str | None = None, timeout_s: float = TIMEOUT_S
+) -> str | None:
     """Check that the Redis at `host`:`port` answers PING."""
     with contextlib.closing(
-        redis.Redis(host, port, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
+        redis.Redis(
+            host,
+            port,
+            username=username,
+            password=password,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+        )
     ) as client:
         try:
             client.ping()

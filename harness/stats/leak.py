@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 MIN_SAMPLES = 40
 BLOCKS = 20
-# Dropped from the front until the growth has settled; the first is always dropped.
+# Dropped from the front until growth has settled or proves small; the first share is always dropped.
 _TRIMS = (0.20, 0.33, 0.50, 0.60)
 # A leak of this many half-widths was found in 94-100 % of simulated series.
 _DETECTABLE = 2.5
@@ -59,12 +59,16 @@ def decide_leak(x: Floats, y: Floats, *, budget: float, wander: float) -> Leak:
     if len(x) < MIN_SAMPLES or x[-1] <= x[0]:
         return Leak(Verdict.INCONCLUSIVE, math.nan, math.inf, f"{len(x)} samples, needs {MIN_SAMPLES} under load")
     floor_x, floor_y = lower_envelope(x, y)
-    settled, slope, half_width = _settle(floor_x, floor_y, wander)
     first = int(BLOCKS * _TRIMS[0])
-    span = floor_x[-1] - floor_x[first]
-    growth = float(floor_y[-1] - floor_y[first])
-    if slope + half_width < budget and growth < budget * span:
-        return Leak(Verdict.PASS, slope, half_width, "growth is below the budget")
+    span, growth = floor_x[-1] - floor_x[first], floor_y[-1] - floor_y[first]
+    slope, half_width, settled = math.nan, math.inf, False
+    for trim in _TRIMS:
+        cut = int(BLOCKS * trim)
+        slope, half_width, settled = _growth(floor_x[cut:], floor_y[cut:], wander)
+        if slope + half_width < budget and growth < budget * span:
+            return Leak(Verdict.PASS, slope, half_width, "growth is below the budget")
+        if settled:
+            break
     if settled and slope - half_width > 0.2 * budget and slope >= 0.75 * budget:
         return Leak(Verdict.FAIL, slope, half_width, "steady growth")
     if _ratchets(floor_y[first:], wander):
@@ -79,20 +83,15 @@ def lower_envelope(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x[lowest], y[lowest]
 
 
-def _settle(x: Floats, y: Floats, wander: float) -> tuple[bool, float, float]:
-    """Trim the front until both halves grow alike; return (settled, slope, half-width) of the last trim tried."""
-    for trim in _TRIMS:
-        cut = int(len(x) * trim)
-        tx, ty = x[cut:], y[cut:]
-        slope, noise = trend(tx, ty)
-        half_width = math.hypot(noise, wander / (tx[-1] - tx[0]))
-        middle = len(tx) // 2
-        early, early_noise = trend(tx[: middle + 1], ty[: middle + 1])
-        late, late_noise = trend(tx[middle:], ty[middle:])
-        slowing = early - late > math.hypot(early_noise, late_noise) or late < 0.65 * slope
-        if not slowing:
-            return True, slope, half_width
-    return False, slope, half_width
+def _growth(x: Floats, y: Floats, wander: float) -> tuple[float, float, bool]:
+    """Return slope, half-width and whether growth has settled: the second half grows no slower than the first."""
+    slope, noise = trend(x, y)
+    half_width = math.hypot(noise, wander / (x[-1] - x[0]))
+    middle = len(x) // 2
+    early, early_noise = trend(x[: middle + 1], y[: middle + 1])
+    late, late_noise = trend(x[middle:], y[middle:])
+    slowing = early - late > math.hypot(early_noise, late_noise) or late < 0.65 * slope
+    return slope, half_width, not slowing
 
 
 def trend(x: Floats, y: Floats) -> tuple[float, float]:

@@ -1,0 +1,105 @@
+"""The operations against a real server whose replies are right, or wrong in one way."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness.load.http import HttpClient
+from harness.load.mix import Ending
+from harness.load.operations import CACHE_KEYS, ledger_key, reference_operations
+from harness.records import Outcome
+from tests.harness.servers import serving
+
+RUN = "run-7"
+seen: list[tuple[str, str, Any]] = []
+
+
+def honest(method: str, path: str, body: bytes) -> tuple[int, object]:
+    """Answer as the reference API does; a write's key comes in a header, so its id is worked out from the amount."""
+    sent: Any = json.loads(body) if body else None
+    seen.append((method, path, sent))
+    if path == "/rpc":
+        return 200, {"jsonrpc": "2.0", "id": sent["id"], "result": sent["params"]}
+    if path == "/ledger":
+        return 201, {"id": f"{RUN}-{sent['amount']}"}
+    if method == "PUT":
+        return 200, {"stored": True}
+    return 200, {"key": path.removeprefix("/cache/"), "value": "x"}
+
+
+def perform(operation: str, number: int, answer: Callable[[str, str, bytes], tuple[int, object]]) -> Ending:
+    async def run(url: str) -> Ending:
+        async with HttpClient(url, deadline_s=5.0) as client:
+            return await reference_operations(RUN)[operation](client, number)
+
+    seen.clear()
+    with serving(answer) as server:
+        return asyncio.run(run(server.url))
+
+
+def always(status: int, document: object) -> Callable[[str, str, bytes], tuple[int, object]]:
+    return lambda _method, _path, _body: (status, document)
+
+
+@pytest.mark.parametrize(
+    ("operation", "ending"),
+    [
+        ("rpc_echo", Ending(Outcome.OK)),
+        ("ledger_write", Ending(Outcome.OK, "run-7-129", "run-7-129")),
+        ("cache_put", Ending(Outcome.OK)),
+        ("cache_get", Ending(Outcome.OK, "key-7", "key-7")),
+    ],
+)
+def test_an_honest_reply_is_ok_and_carries_what_was_asked(operation: str, ending: Ending) -> None:
+    assert perform(operation, 129, honest) == ending
+
+
+@pytest.mark.parametrize(
+    ("operation", "document", "answer"),
+    [
+        ("rpc_echo", {"id": 5, "result": []}, "5"),
+        ("rpc_echo", {"id": 129, "error": {"code": -32603, "message": "oops"}}, "129"),
+        ("rpc_echo", [], "None"),
+        ("ledger_write", {"id": "run-7-128"}, "run-7-128"),
+        ("ledger_write", {}, ""),
+        ("cache_get", {"key": "key-8"}, "key-8"),
+        ("cache_get", [], ""),
+    ],
+)
+def test_a_reply_about_something_else_is_wrong_and_says_about_what(
+    operation: str, document: object, answer: str
+) -> None:
+    ending = perform(operation, 129, always(200, document))
+    assert (ending.outcome, ending.answer) == (Outcome.WRONG_REPLY, answer)
+    assert ending.key
+
+
+@pytest.mark.parametrize("operation", ["rpc_echo", "ledger_write", "cache_put", "cache_get"])
+@pytest.mark.parametrize(("status", "outcome"), [(503, Outcome.SHED), (500, Outcome.BAD_STATUS)])
+def test_a_bad_status_is_what_it_is(operation: str, status: int, outcome: Outcome) -> None:
+    assert perform(operation, 3, always(status, {"error": "no"})).outcome is outcome
+
+
+def test_a_write_that_failed_still_names_its_key_for_it_may_have_been_done() -> None:
+    assert perform("ledger_write", 3, always(500, {"error": "no"})).key == ledger_key(RUN, 3)
+
+
+def test_a_miss_is_an_answer_without_a_key() -> None:
+    assert perform("cache_get", 3, always(404, {"error": "no such key"})) == Ending(Outcome.OK, "key-21", "")
+
+
+def test_reads_look_where_writes_wrote() -> None:
+    numbers = range(CACHE_KEYS)
+    assert {n % CACHE_KEYS for n in numbers} == {n * 7 % CACHE_KEYS for n in numbers}
+
+
+def test_a_request_follows_from_the_number_alone() -> None:
+    for operation in ("rpc_echo", "ledger_write", "cache_put", "cache_get"):
+        requests = []
+        for number in (41, 41, 42):
+            perform(operation, number, honest)
+            requests.append(list(seen))
+        assert requests[0] == requests[1] != requests[2]

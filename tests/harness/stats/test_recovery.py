@@ -1,0 +1,132 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.stats.recovery import GOOD_MIN, GOOD_OF, Band, Recovery, Window, healthy_band, recovery
+
+BAND = Band(good_fraction=0.95, latency_s=0.1)
+GOOD, BAD, SLOW, SILENT = (100, 100, 0.05), (100, 90, 0.05), (100, 100, 0.5), (0, 0, None)
+
+
+def windows(kinds: Sequence[tuple[int, int, float | None]], begin_s: float = 0.0) -> list[Window]:
+    """Return windows of one second."""
+    return [Window(begin_s + n, begin_s + n + 1, *kind) for n, kind in enumerate(kinds)]
+
+
+def told(pattern: str, healed_at_s: float = 0.0) -> Recovery:
+    """Return the recovery of a pattern such as `..xx....`: a window a letter, x bad."""
+    kinds = {".": GOOD, "x": BAD, "s": SLOW, "o": SILENT}
+    return recovery(windows([kinds[letter] for letter in pattern]), BAND, healed_at_s=healed_at_s)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("..........", Recovery(0, 1, 10)),
+        ("xxx..........", Recovery(3, 4, 13)),
+        ("xso..........", Recovery(3, 4, 13)),
+        # One bad window in ten is noise; it is not what recovery is dated from.
+        ("xx....x.....", Recovery(2, 3, 12)),
+        # Two are not: the first good window was a flap.
+        ("xx..x..x..........", Recovery(5, 6, 18)),
+        ("xx.xx.xx..........", Recovery(8, 9, 18)),
+        # Too few windows to tell, and where they began.
+        ("", Recovery(0, None, 0)),
+        (".........", Recovery(0, None, 9)),
+        ("xxx.........", Recovery(3, None, 12)),
+        ("xxx...x.....", Recovery(3, None, 12)),
+        ("xxxxxxxxxxxx", Recovery(12, None, 12)),
+        (".........x", Recovery(0, 1, 10)),
+        (".x.x.x.x.x.xx", Recovery(13, None, 13)),
+    ],
+)
+def test_recovery_is_dated_from_the_start_of_a_lasting_good_stretch(pattern: str, expected: Recovery) -> None:
+    assert told(pattern) == expected
+
+
+def test_windows_before_the_heal_do_not_count_and_the_one_that_holds_it_does() -> None:
+    assert told("xxxxx..........", healed_at_s=3.5) == Recovery(1.5, 2.5, 11.5)
+    assert told("...............", healed_at_s=3.5) == Recovery(0, 0.5, 11.5)
+
+
+figures = st.tuples(st.integers(0, 50), st.integers(0, 50), st.floats(0, 1)).map(
+    lambda f: (max(f[:2]), min(f[:2]), f[2] if max(f[:2]) else None)
+)
+sequences = st.lists(st.sampled_from([GOOD, GOOD, GOOD, BAD, SLOW, SILENT]) | figures, max_size=40)
+bands = st.builds(Band, st.floats(0, 1), st.floats(0, 1))
+heals = st.floats(0, 20)
+
+
+@given(kinds=sequences, band=bands, healed_at_s=heals)
+def test_recovery_never_comes_before_the_last_bad_window(
+    kinds: list[tuple[int, int, float | None]], band: Band, healed_at_s: float
+) -> None:
+    all_of_it = windows(kinds)
+    seen = recovery(all_of_it, band, healed_at_s=healed_at_s)
+    assert 0 <= seen.last_bad_s <= seen.observed_s
+    after = [w for w in all_of_it if w.end_s > healed_at_s]
+    if seen.last_bad_s:
+        (last_bad,) = [w for w in after if w.end_s - healed_at_s == seen.last_bad_s]
+        assert not band.holds(last_bad)
+    stretch = [w for w in after if w.end_s - healed_at_s > seen.last_bad_s][:GOOD_OF]
+    assert not stretch or band.holds(stretch[0])
+    if seen.recovery_s is None:
+        assert len(stretch) < GOOD_OF
+    else:
+        assert seen.last_bad_s < seen.recovery_s == stretch[0].end_s - healed_at_s
+        assert sum(band.holds(w) for w in stretch) >= GOOD_MIN
+
+
+@given(kinds=sequences, band=bands, looser=st.tuples(st.floats(0, 1), st.floats(0, 1)), healed_at_s=heals)
+def test_a_stricter_band_never_recovers_sooner(
+    kinds: list[tuple[int, int, float | None]], band: Band, looser: tuple[float, float], healed_at_s: float
+) -> None:
+    loose = Band(band.good_fraction * looser[0], band.latency_s + looser[1])
+    strict_s = recovery(windows(kinds), band, healed_at_s=healed_at_s).recovery_s
+    loose_s = recovery(windows(kinds), loose, healed_at_s=healed_at_s).recovery_s
+    if strict_s is not None:
+        assert loose_s is not None
+        assert loose_s <= strict_s
+
+
+@given(kinds=sequences, more=sequences, healed_at_s=heals)
+def test_what_comes_later_does_not_change_a_recovery_that_was_seen(
+    kinds: list[tuple[int, int, float | None]], more: list[tuple[int, int, float | None]], healed_at_s: float
+) -> None:
+    seen = recovery(windows(kinds), BAND, healed_at_s=healed_at_s)
+    longer = recovery(windows([*kinds, *more]), BAND, healed_at_s=healed_at_s)
+    if seen.recovery_s is not None:
+        assert longer.recovery_s == seen.recovery_s
+    assert longer.last_bad_s >= seen.last_bad_s
+
+
+@given(st.lists(st.sampled_from([BAD, SLOW, SILENT]), max_size=40))
+def test_what_never_was_good_is_censored_at_the_end(kinds: list[tuple[int, int, float | None]]) -> None:
+    assert recovery(windows(kinds), BAND, healed_at_s=0.0) == Recovery(len(kinds), None, len(kinds))
+
+
+@given(st.lists(st.floats(0.001, 1), min_size=1, max_size=40))
+def test_a_healthy_run_is_mostly_within_its_own_band(latencies_s: list[float]) -> None:
+    baseline = windows([(100, 100, latency_s) for latency_s in latencies_s])
+    band = healthy_band(baseline)
+    assert sum(band.holds(w) for w in baseline) >= len(baseline) / 2
+
+
+def edges(baseline: Sequence[tuple[int, int, float | None]]) -> tuple[float, float]:
+    band = healthy_band(windows(baseline))
+    return band.good_fraction, band.latency_s
+
+
+def test_the_band_is_as_wide_as_the_noise_or_a_fifth_or_a_machines_own_delays() -> None:
+    assert edges([(100, 100, 0.01)] * 5) == pytest.approx((0.95, 0.06))
+    assert edges([(100, 100, 1.0)] * 5) == pytest.approx((0.95, 1.2))
+    noisy = [(100, 80, latency_s) for latency_s in (0.8, 0.9, 1.0, 1.1, 1.2)]
+    assert edges(noisy) == pytest.approx((0.76, 1.0 + 3 * 1.4826 * 0.1))
+
+
+def test_windows_without_replies_are_no_baseline() -> None:
+    with pytest.raises(ValueError, match="no baseline"):
+        healthy_band(windows([SILENT] * 60))
+    assert healthy_band(windows([SILENT, GOOD])) == healthy_band(windows([GOOD]))

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from tests.harness.runs import TICKS, WARM_S, always, but, evidence, fault, healthy
+
+
+def calm_s(run: object) -> list[float]:
+    """Return the ends of the calm ticks."""
+    return [float(t) for t, calm in zip(run.series.t_s, run.calm, strict=True) if calm]  # type: ignore[attr-defined]
+
+
+def test_a_run_without_faults_is_calm_from_warm_up_to_the_end_of_load(tmp_path: Path) -> None:
+    run = evidence(tmp_path, load_end_s=100.0)
+    assert calm_s(run) == [float(t) for t in range(int(WARM_S) + 1, 101)]
+    assert run.recoveries == {}
+
+
+def test_a_fault_and_its_aftermath_are_not_calm(tmp_path: Path) -> None:
+    # Down from 40 to 50, bad until 53, good from the window that ends at 54.
+    down = fault(40.0, 50.0)
+    run = evidence(
+        tmp_path, but(lambda n: 40 <= n < 53, load__cache_get__ok=0, load__cache_get__reset=100), faults=[down]
+    )
+    seen = run.recoveries[down]
+    assert (seen.last_bad_s, seen.recovery_s) == (3.0, 4.0)
+    assert calm_s(run) == [float(t) for t in [*range(21, 41), *range(55, TICKS + 1)]]
+
+
+def test_a_fault_that_never_healed_leaves_no_calm_after_it(tmp_path: Path) -> None:
+    run = evidence(tmp_path, faults=[fault(60.0, None)])
+    assert calm_s(run)[-1] == 60.0
+    assert run.recoveries == {}
+
+
+def test_what_never_recovered_leaves_no_calm_after_it(tmp_path: Path) -> None:
+    down = fault(60.0, 70.0)
+    run = evidence(tmp_path, but(lambda n: n >= 60, load__cache_get__reset=500), faults=[down])
+    assert run.recoveries[down].recovery_s is None
+    assert run.recoveries[down].observed_s == TICKS - 70.0
+    assert calm_s(run)[-1] == 60.0
+
+
+def test_the_next_fault_ends_what_is_seen_of_a_recovery(tmp_path: Path) -> None:
+    first, second = fault(40.0, 50.0), fault(56.0, 60.0)
+    run = evidence(tmp_path, but(lambda n: 40 <= n < 60, load__cache_get__reset=500), faults=[first, second])
+    assert run.recoveries[first].recovery_s is None
+    assert run.recoveries[first].observed_s == pytest.approx(6.0)
+    assert run.recoveries[second].recovery_s == pytest.approx(1.0)
+
+
+def test_the_baseline_is_what_came_after_warm_up_and_before_the_first_fault(tmp_path: Path) -> None:
+    # Slow while it warms up: a band that took that in would call 0.3 s healthy.
+    down = fault(40.0, 50.0)
+
+    def tick(n: int) -> dict[str, float]:
+        return healthy(n) | ({"load.all.response_s_p95": 0.3} if n < WARM_S or 40 <= n < 60 else {})
+
+    run = evidence(tmp_path, tick, faults=[down])
+    assert run.recoveries[down].recovery_s == pytest.approx(11.0)
+
+
+def test_without_a_baseline_there_is_no_recovery_to_speak_of(tmp_path: Path) -> None:
+    assert evidence(tmp_path, but(always), faults=[fault(10.0, 15.0)]).recoveries == {}

@@ -1,0 +1,164 @@
+"""The recorder with a real engine, a real server and a real journal."""
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.clock import RealClock
+from harness.journal import Journal, JournalReader
+from harness.load.arrivals import constant, schedule
+from harness.load.engine import Engine, LoadPlan
+from harness.load.histograms import HistogramLog, merged
+from harness.load.http import HttpClient
+from harness.load.mix import Ending
+from harness.probes.sampler import Sampler
+from harness.recorder import Recorder, summarise
+from harness.records import Outcome, Sample
+from harness.series import RunSeries
+from infra.ready import wait_until
+from tests.harness.servers import serving
+
+LIMIT_S = 15.0
+TICK_S = 0.1
+
+
+async def keyed(client: HttpClient, number: int) -> Ending:
+    ended = await client.send("GET", f"/{number}")
+    return Ending(ended.outcome, str(number), str(number))
+
+
+async def plain(client: HttpClient, number: int) -> Ending:
+    return Ending((await client.send("GET", f"/{number}")).outcome)
+
+
+def ignore(_t_s: float, _values: Mapping[str, float]) -> None:
+    pass
+
+
+@contextmanager
+def recording(
+    folder: Path, *, for_s: float = 60.0, on_tick: Callable[[float, Mapping[str, float]], None] = ignore
+) -> Iterator[tuple[Recorder, Engine, Journal]]:
+    """Start 200 requests a second, every other with a key, and a recorder over them; stop both."""
+    epoch_s = time.perf_counter()
+    with serving() as server, Journal(folder) as journal:
+        plan = LoadPlan(
+            schedule(constant(200, for_s)),
+            itertools.cycle(["keyed", "plain"]),
+            {"keyed": keyed, "plain": plain},
+            lambda: HttpClient(server.url, deadline_s=LIMIT_S),
+            100,
+        )
+        load = Engine(plan, epoch_s=epoch_s)
+        recorder = Recorder(
+            journal, HistogramLog(folder), Sampler([]), load,
+            clock=RealClock(), epoch_s=epoch_s, tick_s=TICK_S, on_tick=on_tick,
+        )  # fmt: skip
+        load.start()
+        recorder.start()
+        try:
+            yield recorder, load, journal
+        finally:
+            assert load.stop(drain_s=LIMIT_S)
+            recorder.stop()
+
+
+def test_every_request_is_in_the_journal_the_totals_and_the_histograms_once(tmp_path: Path) -> None:
+    ticks: list[float] = []
+    enough = threading.Event()
+
+    def on_tick(t_s: float, _values: Mapping[str, float]) -> None:
+        ticks.append(t_s)
+        if len(ticks) == 8:
+            enough.set()
+
+    with recording(tmp_path, on_tick=on_tick) as (recorder, load, _):
+        recorder.note("phase", name="warm_up")
+        assert enough.wait(LIMIT_S)
+        # Some for the last tick, which comes when it is told to stop.
+        some = load.offered + 10
+        wait_until("more arrivals", lambda: None if load.offered >= some else "fewer", limit_s=LIMIT_S)
+    assert recorder.failure is None
+    offered = load.offered
+    assert offered > 50
+    assert sum(recorder.totals.values()) == offered
+    assert sorted(int(s.key) for s in recorder.history) == list(range(0, offered, 2))
+    with JournalReader(tmp_path) as reader:
+        series = RunSeries.read(reader)
+        assert reader.series("load.all.offered")[1].sum() == offered
+        assert reader.series("generator.in_flight")[1][-1] == 0
+        (event,) = reader.events()
+    assert (event.kind, event.detail) == ("phase", {"name": "warm_up"})
+    assert series.t_s.tolist() == ticks
+    assert series.count(Outcome.OK).sum() == offered
+    assert series.count(operation="keyed").sum() == len(recorder.history)
+    counted = [merged(tmp_path, f"{name}.ok.service").get_total_count() for name in ("keyed", "plain")]
+    assert sum(counted) == offered
+
+
+def test_ticks_are_on_the_grid_of_the_epoch(tmp_path: Path) -> None:
+    with recording(tmp_path) as (recorder, _, _):
+        wait_until("ticks", lambda: None if recorder.now_s() > 8 * TICK_S else "early", limit_s=LIMIT_S)
+    with JournalReader(tmp_path) as reader:
+        t_s = reader.series("generator.rss_bytes")[0]
+    # Never before its place on the grid; the last one comes when it is told to stop.
+    late_s = t_s[:-1] - np.floor(t_s[:-1] / TICK_S + 1e-9) * TICK_S
+    assert float(np.median(late_s)) < TICK_S / 2
+    assert len(set(np.floor(t_s[:-1] / TICK_S + 1e-9))) == len(t_s) - 1
+
+
+def test_a_full_disk_ends_the_recording_and_says_so(tmp_path: Path) -> None:
+    with recording(tmp_path) as (recorder, _, journal):
+        journal._db.execute("PRAGMA max_page_count=1")  # it cannot shrink below what is there, nor grow any more
+        wait_until("the failure", lambda: None if recorder.failure else "writing", limit_s=LIMIT_S)
+    assert "tick not written" in str(recorder.failure)
+    with JournalReader(tmp_path) as reader:
+        assert isinstance(reader.series_names(), list)
+
+
+def test_stopping_before_the_start_is_harmless(tmp_path: Path) -> None:
+    plan = LoadPlan(iter(()), iter(()), {}, lambda: HttpClient("http://127.0.0.1:1", deadline_s=1), 1)
+    histograms = HistogramLog(tmp_path)
+    with Journal(tmp_path) as journal:
+        recorder = Recorder(
+            journal, histograms, Sampler([]), Engine(plan, epoch_s=0.0),
+            clock=RealClock(), epoch_s=0.0, tick_s=1.0, on_tick=ignore,
+        )  # fmt: skip
+        recorder.stop()
+        recorder.stop()
+    histograms.close(1.0)
+    assert recorder.failure is None
+
+
+samples = st.builds(
+    lambda operation, outcome, lag_s, service_s: Sample(operation, outcome, 1.0, 1.0 + lag_s, 1.0 + lag_s + service_s),
+    st.sampled_from(["read", "write"]),
+    st.sampled_from(Outcome),
+    st.floats(0, 2),
+    st.floats(0, 400),
+)
+
+
+@given(st.lists(samples, max_size=20))
+def test_a_summary_counts_every_sample_and_times_every_reply(batch: list[Sample]) -> None:
+    told = summarise(batch)
+    counts = Counter((s.operation, s.outcome) for s in batch)
+    assert {name: n for name, n in told.items() if name.rpartition(".")[2] in set(Outcome)} == {
+        f"load.{operation}.{outcome}": n for (operation, outcome), n in counts.items()
+    }
+    replies = [s.response_s for s in batch if s.outcome is not Outcome.DROPPED]
+    quantiles = [told.get(f"load.all.response_s_{p}") for p in ("p50", "p95", "p99")]
+    if replies:
+        assert quantiles == pytest.approx([float(np.quantile(replies, q)) for q in (0.50, 0.95, 0.99)])
+    else:
+        assert quantiles == [None, None, None]
+    assert told.get("generator.lag_s_max") == max((s.lag_s for s in batch), default=None)
