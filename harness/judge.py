@@ -13,7 +13,7 @@ from harness.budget import Budget
 from harness.checks.acknowledged import check_acknowledged
 from harness.checks.faults import check_faults, check_recovery, check_services_alive
 from harness.checks.load import check_dropped, check_errors, check_generator, check_operations
-from harness.checks.memory import check_memory_ceiling, check_memory_growth
+from harness.checks.memory import check_memory_ceiling, check_memory_growth, check_process_growth
 from harness.checks.replies import check_reply_keys
 from harness.evidence import Evidence
 from harness.records import Sample
@@ -31,6 +31,7 @@ def judge(evidence: Evidence, budget: Budget) -> list[Finding]:
         "recovery": lambda: check_recovery(evidence, budget),
         "errors": lambda: check_errors(evidence, budget),
         "memory_growth": lambda: check_memory_growth(evidence, budget),
+        "process_growth": lambda: check_process_growth(evidence),
         "memory_ceiling": lambda: check_memory_ceiling(evidence, budget),
         "acknowledged_writes": lambda: check_acknowledged(_of(evidence, "ledger_write"), _found(evidence)),
         "reply_keys": lambda: check_reply_keys(_of(evidence, "cache_get")),

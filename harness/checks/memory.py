@@ -1,4 +1,4 @@
-"""Does a service's memory grow with the requests it served, or beyond what it may ever hold?"""
+"""Does memory grow with the requests served, or beyond what a service may ever hold, and do its processes end?"""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ _NOT_JUDGED = frozenset({"toxiproxy"})
 _PRESENT = 0.9
 # A new process fills up within this many samples; further apart, a leak would pass for the size of a process.
 _NEAR = 10
+# A pool that was widened by a fault keeps its server processes for minutes: up to 20, the widest pool of the reference.
+_WANDER_PROCESSES = 25
+_FIFTHS = 5
 
 
 def check_memory_growth(evidence: Evidence, budget: Budget) -> list[Finding]:
@@ -71,6 +74,27 @@ def _finding(service: str, leak: Leak, allowed: float) -> Finding:
         f" (this run can show a leak of {leak.detectable:.0f} B/request)"
     )
     return Finding("memory_growth", leak.verdict, observed, limit, service, message)
+
+
+def check_process_growth(evidence: Evidence) -> list[Finding]:
+    """Return whether each service is back to about the number of processes (in a container: threads too) it began with.
+
+    `at_one_size` takes what processes hold out of the memory's growth, so those that never end must be counted here.
+    """
+    calm = evidence.calm
+    findings = []
+    for service, processes in evidence.series.processes.items():
+        counts = processes[calm & ~np.isnan(processes)]
+        allowed = f"at most {_WANDER_PROCESSES} more"
+        if len(counts) < _FIFTHS:
+            verdict, observed = Verdict.INCONCLUSIVE, f"{len(counts)} samples"
+        else:
+            fifths = np.array_split(counts, _FIFTHS)
+            more = int(fifths[-1].min() - fifths[0].min())
+            verdict, observed = Verdict.FAIL if more > _WANDER_PROCESSES else Verdict.PASS, f"{more:+d}"
+        message = f"processes of {service} from the first to the last fifth of the run: {observed}, {allowed}"
+        findings.append(Finding("process_growth", verdict, observed, allowed, service, message))
+    return findings
 
 
 def check_memory_ceiling(evidence: Evidence, budget: Budget) -> list[Finding]:

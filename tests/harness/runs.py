@@ -28,6 +28,7 @@ def healthy(n: int) -> dict[str, float]:
         "generator.rss_bytes": 9e7,
         "process.api.rss_bytes": 8e7 + wander_bytes,
         "process.api.cpu_s": n * 0.2,
+        "process.api.children": 0,
     }
 
 

@@ -17,7 +17,7 @@ from tests.harness.runs import PER_TICK, Tick, always, but, evidence, fault, hea
 
 CHECKS = (
     "generator", "operations", "dropped_arrivals", "faults", "services_alive", "recovery",
-    "errors", "memory_growth", "memory_ceiling", "acknowledged_writes", "reply_keys",
+    "errors", "memory_growth", "process_growth", "memory_ceiling", "acknowledged_writes", "reply_keys",
 )  # fmt: skip
 
 
@@ -68,6 +68,7 @@ CASES: Mapping[str, tuple[str, Verdict, Tick, dict[str, Any]]] = {
     "no calm": ("errors", Verdict.INCONCLUSIVE, healthy, {"warm_s": float("inf")}),
     "leak": ("memory_growth", Verdict.FAIL, leaking, {}),
     "too short for a leak": ("memory_growth", Verdict.INCONCLUSIVE, healthy, {"load_end_s": 50.0}),
+    "processes that never end": ("process_growth", Verdict.FAIL, but(lambda n: n >= 90, process__api__children=30), {}),
     "too much memory": ("memory_ceiling", Verdict.FAIL, but(lambda n: n == 70, process__api__rss_bytes=460e6), {}),
     "lost write": ("acknowledged_writes", Verdict.FAIL, healthy, {"found": [f"r-{n}" for n in range(49)]}),
     "no final read": ("acknowledged_writes", Verdict.INCONCLUSIVE, healthy, {"found": None}),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.budget import Budget
-from harness.checks.memory import at_one_size, check_memory_ceiling, check_memory_growth
+from harness.checks.memory import at_one_size, check_memory_ceiling, check_memory_growth, check_process_growth
 from harness.verdict import Finding, Verdict
 from tests.harness.runs import PER_TICK, TICKS, but, evidence, fault, healthy
 
@@ -93,12 +93,28 @@ def test_one_process_more_towards_the_end_does_not_hide_a_leak(tmp_path: Path) -
     assert only(check_memory_growth(evidence(tmp_path, tick), BUDGET)).verdict == "FAIL"
 
 
-@pytest.mark.xfail(reason="nothing judges yet how many processes a service has in the end (S15)")
-def test_processes_that_never_end_do_not_pass_unseen(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("each_ticks", "verdict"), [(1, "FAIL"), (3, "FAIL"), (10, "PASS")])
+def test_processes_that_never_end_are_told(tmp_path: Path, each_ticks: int, verdict: str) -> None:
     def tick(n: int) -> dict[str, float]:
-        return healthy(n) | {"process.api.rss_bytes": 8e7 + n // 3 * 9e6, "process.api.children": n // 3}
+        return healthy(n) | {"process.api.children": n // each_ticks}
 
-    assert only(check_memory_growth(evidence(tmp_path, tick), BUDGET)).verdict != "PASS"
+    finding = only(check_process_growth(evidence(tmp_path, tick)))
+    assert finding.verdict == verdict, finding.message
+    assert finding.where == "api"
+
+
+def test_a_pool_that_widens_and_narrows_again_is_no_growth(tmp_path: Path) -> None:
+    def tick(n: int) -> dict[str, float]:
+        return healthy(n) | {"process.api.children": 40 if 50 <= n < 70 else 5}
+
+    assert only(check_process_growth(evidence(tmp_path, tick))).observed == "+0"
+
+
+def test_too_few_samples_to_compare_are_inconclusive(tmp_path: Path) -> None:
+    def tick(n: int) -> dict[str, float]:
+        return {name: value for name, value in healthy(n).items() if n in {50, 60} or not name.endswith("children")}
+
+    assert only(check_process_growth(evidence(tmp_path, tick))).verdict == "INCONCLUSIVE"
 
 
 @given(counts=st.lists(st.integers(0, 30), max_size=60), size=st.floats(0, 1e7))
