@@ -114,6 +114,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types."""
     _install(session, "tests")
+    _install(session, "boot")
     session.run("mypy", *session.posargs)
 
 

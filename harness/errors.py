@@ -70,3 +70,10 @@ class HealFailed(ChaosError):
 
 class JournalError(HeavyweatherError):
     """The record of a run cannot be written or read."""
+
+
+def explain(error: BaseException) -> str:
+    """Return an error in words, its notes after it, every error of a group on lines of its own."""
+    if isinstance(error, BaseExceptionGroup):
+        return "\n".join(explain(inner) for inner in error.exceptions)
+    return "\n".join([str(error), *getattr(error, "__notes__", [])])

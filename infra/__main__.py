@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.errors import EnvironmentMissing, HeavyweatherError
+from harness.errors import EnvironmentMissing, HeavyweatherError, explain
 from infra import doctor, leftovers
+from infra.providers import PROVIDERS, make_stack
 from infra.stack import HOPS, SERVICES, Stack, StackPlan
 from infra.target import Target, load_target
 from infra.toxiproxy_server import find_or_build
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return verbs[options.verb](options)
     except (HeavyweatherError, ExceptionGroup) as error:
-        print(_explain(error), file=sys.stderr)
+        print(explain(error), file=sys.stderr)
         return _MISSING if isinstance(error, EnvironmentMissing) and options.verb == "toxiproxy" else 2
     except KeyboardInterrupt:
         print("interrupted; nothing is left running", file=sys.stderr)
@@ -45,13 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     look = verbs.add_parser("doctor", help="say what is present, what is missing and what to do")
-    look.add_argument("--stack", choices=doctor.PROVIDERS, help="ask about one provider (default: both)")
+    look.add_argument("--stack", choices=PROVIDERS, help="ask about one provider (default: both)")
     up = verbs.add_parser("up", help="bring a stack up, print where it listens, and leave it running")
-    up.add_argument("--stack", choices=doctor.PROVIDERS, default="local", help="who brings it up (default: local)")
+    up.add_argument("--stack", choices=PROVIDERS, default="local", help="who brings it up (default: local)")
     up.add_argument("--target", type=Path, default=_ROOT / "infra/targets/reference.toml", help="target file")
     up.add_argument("--defect", action="append", default=[], metavar="NAME[:VALUE]", help="plant a bug")
     down = verbs.add_parser("down", help="take down every stack that `up` or a killed run left")
-    down.add_argument("--stack", choices=doctor.PROVIDERS, help="only those of one provider (default: both)")
+    down.add_argument("--stack", choices=PROVIDERS, help="only those of one provider (default: both)")
     for verb in (look, up, down):
         verb.add_argument("--runs", type=Path, default=RUNS, help="folder of all run folders (default: reports/runs)")
     verbs.add_parser("toxiproxy", help="find or build the Toxiproxy server and print its path")
@@ -70,22 +71,12 @@ def _up(options: argparse.Namespace) -> int:
     target = load_target(options.target)
     run_id = f"up-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}"
     plan = StackPlan(run_id, options.runs / run_id, tuple(options.defect), target.required, target.named)
-    stack = _make(options.stack, plan)
+    stack = make_stack(options.stack, plan, reaped=False)
     stack.up()
     _describe(stack, target)
     print(f"logs: {plan.run_folder}")
     print("take it down with: python -m infra down")
     return 0
-
-
-def _make(provider: str, plan: StackPlan) -> Stack:
-    if provider == "compose":
-        from infra.compose import ComposeStack  # noqa: PLC0415 - the Docker client is slow to import and often unused
-
-        return ComposeStack(plan)
-    from infra.local import LocalStack  # noqa: PLC0415 - as above, the other way round
-
-    return LocalStack(plan, reaped=False)
 
 
 def _describe(stack: Stack, target: Target) -> None:
@@ -134,13 +125,6 @@ def _down_projects() -> list[str]:
 def _toxiproxy(_options: argparse.Namespace) -> int:
     print(find_or_build())
     return 0
-
-
-def _explain(error: BaseException) -> str:
-    """Return an error in words; every error of a group on a line of its own."""
-    if isinstance(error, BaseExceptionGroup):
-        return "\n".join(_explain(inner) for inner in error.exceptions)
-    return "\n".join([str(error), *getattr(error, "__notes__", [])])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import secrets
 import subprocess
 import threading
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import HeavyweatherError, StackError
 from infra import leftovers
-from infra.processes import STACK_VARIABLE, Child, Mark, Program, end, own_mark, start
+from infra.processes import Child, Mark, Program, end, own_mark, start
 from infra.ready import wait_until
 from infra.reaper import FOLDER_PREFIX, Reaper, remove_folder
 from infra.stack import Endpoint
@@ -23,7 +22,10 @@ _COLLECT_S = 1.0
 
 
 class Children:
-    """The processes and the temporary folder of one run; its methods may be called from any thread."""
+    """The processes and the temporary folder of one run; its methods may be called from any thread.
+
+    Making one touches nothing; whatever does belongs inside `bring_up`.
+    """
 
     def __init__(
         self, run_id: str, run_folder: Path, base: Path, *, addresses: Mapping[str, Endpoint], reaped: bool
@@ -34,19 +36,57 @@ class Children:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._started: dict[str, Child] = {}
-        self._reaper = Reaper(run_folder) if reaped else None
+        self._reaped = reaped
+        self._reaper: Reaper | None = None
         self.folder = base / f"{FOLDER_PREFIX}{secrets.token_hex(6)}"
-        if self._reaper:
-            self._reaper.remove(self.folder)
-        self._write_record()
-        self.folder.mkdir()
-        # Servers that run as another account must be able to reach their own folders within.
-        self.folder.chmod(0o711)
 
-    @property
-    def marked(self) -> dict[str, str]:
-        """The variable in the environment of all that is started by which the reaper knows it for ours."""
-        return {STACK_VARIABLE: str(self.folder)}
+    def bring_up(self, work: Callable[[], None]) -> None:
+        """Run `work`, which starts and waits, on a thread of its own; raise what it raises.
+
+        A Ctrl-C that lands inside `Popen` would lose a child already born, and only the main
+        thread is ever interrupted. When it is, the work is told to give up and waited for.
+        """
+        failures: list[BaseException] = []
+        begun, finished = threading.Event(), threading.Event()
+
+        def guarded() -> None:
+            begun.set()
+            try:
+                self._prepare()
+                work()
+            except BaseException as failure:  # noqa: BLE001 - raised again by the thread that asked
+                failures.append(failure)
+            finally:
+                finished.set()
+
+        try:
+            threading.Thread(target=guarded, name="bring-up").start()
+            # Not `join`: interrupted once, it takes the thread for dead ever after (CPython up to 3.12).
+            finished.wait()
+        except BaseException:
+            self.refuse_more()
+            # One that has not begun will find itself refused when it does.
+            if begun.is_set():
+                finished.wait()
+            raise
+        if failures:
+            raise failures[0]
+
+    def _prepare(self) -> None:
+        """Start the reaper, and make the temporary folder once the reaper and the record know of it."""
+        with self._lock:
+            self._check_not_ending("nothing")
+            if self._reaped:
+                self._reaper = Reaper(self._run_folder)
+                self._reaper.remove(self.folder)
+            self._write_record()
+            self.folder.mkdir()
+            # Servers that run as another account must be able to reach their own folders within.
+            self.folder.chmod(0o711)
+
+    def _check_not_ending(self, what: str) -> None:
+        if self._ending.is_set():
+            raise StackError(f"{what} started or waited for any more: the stack is going down")
 
     def make_folder(self, service: str) -> Path:
         """Return a new folder for a service to keep what need not outlive the run."""
@@ -57,14 +97,14 @@ class Children:
     def start(self, program: Program) -> None:
         """Start a program. Raises StackError, also when everything is about to end."""
         with self._lock:
-            if self._ending.is_set():
-                raise StackError(f"{program.service}: not started, the stack is going down")
-            environment = {**program.environment, **self.marked}
-            child = start(dataclasses.replace(program, environment=environment), self._run_folder)
-            self._started[program.service] = child
-            if self._reaper:
-                self._reaper.watch(child.mark)
-            self._write_record()
+            self._check_not_ending(f"{program.service} not")
+            start(program, self._run_folder, announce=self._remember)
+
+    def _remember(self, child: Child) -> None:
+        self._started[child.mark.service] = child
+        if self._reaper:
+            self._reaper.watch(child.mark)
+        self._write_record()
 
     def wait_healthy(self, service: str, check: Callable[[], str | None]) -> None:
         """Wait until `check` finds a started service healthy.
@@ -73,8 +113,7 @@ class Children:
         """
 
         def look() -> str | None:
-            if self._ending.is_set():
-                raise StackError(f"{service}: not waited for, the stack is going down")
+            self._check_not_ending(f"{service} not")
             if trouble := self.trouble(service):
                 raise StackError(trouble)
             return check()
@@ -129,7 +168,7 @@ class Children:
         leftovers.StackRecord(
             run_id=self._run_id,
             runner=own_mark(),
-            detached=self._reaper is None,
+            detached=not self._reaped,
             processes=tuple(self.marks().values()),
             folders=(str(self.folder),),
             addresses=self._addresses,

@@ -15,10 +15,10 @@ from harness.errors import EnvironmentMissing, HeavyweatherError
 from harness.units import format_bytes
 from infra import leftovers
 from infra.postgres_server import find_postgres, temp_base
+from infra.providers import PROVIDERS
 from infra.redis_server import find_redis
 from infra.toxiproxy_server import VERSION, find_go, find_server, toxiproxy_version
 
-PROVIDERS = ("local", "compose")
 # A short run's journal, logs and databases; a long one says itself what it needs.
 _NEEDED_BYTES = 1e9
 # Four for each of a thousand connections: the client's, both of the proxy's, the service's.

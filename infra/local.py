@@ -1,7 +1,7 @@
 """The local provider: the whole stack as child processes, for a machine without containers.
 
-Starting happens on threads of its own, for speed, and because a Ctrl-C that
-lands inside `Popen` on the main thread would lose a child already born.
+What depends on nothing starts side by side, then the api, which depends on all
+of it; it knows its dependencies only by the addresses of their hops' proxies.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -69,7 +69,7 @@ class LocalStack:
                 addresses={**self._services, **{f"hop {name}": hop for name, hop in self._hops.items()}},
                 reaped=self._reaped,
             )
-            self._start()
+            self._children.bring_up(self._start)
             self._verify_hops()
             self._versions = self._seen_versions()
         except BaseException as failure:
@@ -136,24 +136,18 @@ class LocalStack:
         children = self._running()
         first = (self._start_postgres, self._start_redis, self._start_toxiproxy, self._start_auth)
         with ThreadPoolExecutor(max_workers=len(first)) as starters:
-            try:
-                _all_done(starters, *first)
-                _all_done(starters, self._start_api)
-            except BaseException:
+            done, _ = wait([starters.submit(step) for step in first], return_when=FIRST_EXCEPTION)
+            if failures := [failure for step in done if (failure := step.exception())]:
+                # The others' waits would be in vain.
                 children.refuse_more()
-                raise
+                raise failures[0]
+        self._start_api()
 
     def _start_postgres(self) -> None:
         children, port = self._running(), self.endpoint("postgres").port
         if install := self._find().postgres:
-            program = postgres_program(
-                install,
-                port=port,
-                folder=children.make_folder("pg"),
-                password=self._password,
-                marked=children.marked,
-            )
-            children.start(program)
+            folder = children.make_folder("pg")
+            children.start(postgres_program(install, port=port, folder=folder, password=self._password))
         children.wait_healthy("postgres", lambda: postgres_health(self.postgres_dsn()))
 
     def _start_redis(self) -> None:
@@ -251,11 +245,3 @@ def _known(table: Mapping[str, Endpoint], name: str, kind: str) -> Endpoint:
     if name not in table:
         raise StackError(f"no {kind} {name!r} in the local stack; it has: {', '.join(table) or 'nothing yet'}")
     return table[name]
-
-
-def _all_done(starters: ThreadPoolExecutor, *steps: Callable[[], None]) -> None:
-    """Run steps side by side; raise the first failure as soon as it is there."""
-    running = [starters.submit(step) for step in steps]
-    done, _ = wait(running, return_when=FIRST_EXCEPTION)
-    for future in done:
-        future.result()

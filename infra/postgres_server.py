@@ -9,7 +9,6 @@ Durability is under test: fsync and its kin stay as PostgreSQL ships them.
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import re
@@ -24,6 +23,7 @@ from pathlib import Path
 import asyncpg
 
 from harness.errors import EnvironmentMissing, StackError
+from harness.probes.health import ask_postgres
 from infra.processes import Program, group_of, minimal_environment
 
 SUPERUSER, DATABASE = "heavyweather", "postgres"
@@ -73,13 +73,10 @@ def temp_base() -> Path:
     raise EnvironmentMissing(f"a temporary folder that {_UNPRIVILEGED} can reach", "set TMPDIR to one")
 
 
-def postgres_program(
-    install: PostgresInstall, *, port: int, folder: Path, password: str, marked: Mapping[str, str] | None = None
-) -> Program:
+def postgres_program(install: PostgresInstall, *, port: int, folder: Path, password: str) -> Program:
     """Make a fresh database cluster in `folder` and return how to start it on 127.0.0.1:`port`.
 
-    `folder` must exist and be empty; `marked` are variables for the environment of all that is started.
-    Raises StackError when the cluster cannot be made.
+    `folder` must exist and be empty. Raises StackError when the cluster cannot be made.
     """
     home, data, user = install.folder, folder / "data", None
     data.mkdir(mode=0o700)
@@ -90,7 +87,7 @@ def postgres_program(
         home = _copy(install.folder, folder / "install")
         _give(data, user)
     # Messages in English, whatever the user's language: people search for them.
-    environment = minimal_environment(LC_ALL="C", **(marked or {}))
+    environment = minimal_environment(LC_ALL="C")
     _initdb(home, data, password, user, environment)
     settings = {
         "listen_addresses": "127.0.0.1",
@@ -104,18 +101,10 @@ def postgres_program(
     return Program("postgres", command, folder, environment, stop="SIGINT", user=user)
 
 
-async def _ask_version(dsn: str) -> str:
-    connection = await asyncpg.connect(dsn, timeout=_ASK_S)
-    try:
-        return str(await connection.fetchval("SHOW server_version", timeout=_ASK_S))
-    finally:
-        connection.terminate()
-
-
 def postgres_version(dsn: str) -> str:
     """Return the version that the server at `dsn` says it has, or why it does not tell."""
     try:
-        return asyncio.run(_ask_version(dsn))
+        return str(ask_postgres(dsn, "SHOW server_version"))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return f"unknown ({type(error).__name__})"
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +26,9 @@ from infra.ready import wait_until
 STOP_S = 5.0
 # After SIGKILL only the kernel's own clean-up is waited for.
 _KILL_S = 5.0
-# In the environment of all that a stack starts: the stack's temporary folder, by which strays are found.
-STACK_VARIABLE = "HW_STACK"
+# A child waits for one line before it becomes its program. If the runner is killed before it has told anybody of the
+# child, the pipe closes instead and the child ends by itself, so there is no moment at which one could be lost.
+_GATE = 'read -r _ && exec "$@" </dev/null'
 # Creation times are told by the wall clock, which is corrected now and then, by seconds after a sleep.
 # For a stranger to pass, all ids must have been used up within as long of our process's birth.
 _CREATED_TOLERANCE_S = 10.0
@@ -92,17 +94,23 @@ def minimal_environment(**more: str) -> dict[str, str]:
     return {**kept, "LANG": "C.UTF-8", **more}
 
 
-def start(program: Program, run_folder: Path) -> Child:
-    """Start a program in a session of its own, its output in `run_folder/SERVICE.log`. Raises StackError."""
+def start(program: Program, run_folder: Path, *, announce: Callable[[Child], None] | None = None) -> Child:
+    """Start a program in a session of its own, its output in `run_folder/SERVICE.log`. POSIX only.
+
+    `announce` is told of the child before its program begins. Raises StackError, and what `announce` raises;
+    then the program never begins.
+    """
+    if shutil.which(program.command[0]) is None:
+        raise StackError(f"{program.service}: cannot start {program.command[0]}: no such program")
     log = run_folder / f"{program.service}.log"
     try:
         with log.open("ab") as output:
             # Its own session: a Ctrl-C in the terminal is for us, who then end it in order.
             popen = subprocess.Popen(
-                program.command,
+                ("/bin/sh", "-c", _GATE, "sh", *program.command),
                 cwd=program.folder,
                 env=dict(program.environment),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 close_fds=True,
@@ -115,7 +123,13 @@ def start(program: Program, run_folder: Path) -> Child:
         raise StackError(f"{program.service}: cannot start {program.command[0]}: {error}") from error
     # Until it is collected its id cannot be another's, so this finds it even when it has ended already.
     process = psutil.Process(popen.pid)
-    return Child(Living(Mark(program.service, popen.pid, _created_s(process), program.stop), process), log, popen)
+    child = Child(Living(Mark(program.service, popen.pid, _created_s(process), program.stop), process), log, popen)
+    assert popen.stdin is not None  # noqa: S101 - for the type checker: it was started with a pipe
+    with contextlib.suppress(BrokenPipeError), popen.stdin as gate:
+        if announce:
+            announce(child)
+        gate.write(b"\n")
+    return child
 
 
 def own_mark() -> Mark:

@@ -3,8 +3,7 @@
 A small process in a session of its own is told over a pipe what was started.
 When the pipe closes, or the runner no longer runs although a stray copy of the
 pipe is held open, it ends whatever still lives and removes the temporary
-folders: only what it was told of, if it is still the same process, and what
-carries the stack's mark in its environment.
+folders. Only what it was told of, and only if it is still the same process.
 """
 
 from __future__ import annotations
@@ -23,10 +22,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from harness.errors import HeavyweatherError, StackError
-from infra.processes import STACK_VARIABLE, Living, Mark, end, find, minimal_environment, own_mark, runs
+from infra.processes import Living, Mark, end, find, minimal_environment, own_mark, runs
 from infra.ready import wait_until
 
 # The pipe tells at once; looking at the runner is for the rare case that a fork of it holds the pipe open.
@@ -90,23 +87,9 @@ def reap(started: Sequence[Living], folders: Sequence[Path]) -> None:
     """End processes, last started first, then remove folders. Raises StackError or NotReady when something stays."""
     try:
         end([*reversed(started)], limit_s=_POLITE_S)
-        for folder in folders:
-            end(_strays(folder), limit_s=_POLITE_S)
     finally:
         for folder in folders:
             remove_folder(folder)
-
-
-def _strays(folder: Path) -> list[Living]:
-    """Return the processes of a folder's stack that nobody was told of: the runner was killed as they were born."""
-    if not (folder.name.startswith(FOLDER_PREFIX) and folder.is_dir()):
-        return []
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.environ().get(STACK_VARIABLE) == str(folder):
-                found.append(Living(Mark("stray", process.pid, process.create_time()), process))
-    return found
 
 
 def remove_folder(folder: Path) -> None:

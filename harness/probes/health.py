@@ -30,30 +30,28 @@ def http_health(url: str, *, timeout_s: float = TIMEOUT_S) -> str | None:
     return None if reply.status_code == httpx.codes.OK else f"status {reply.status_code}: {reply.text[:200]}"
 
 
-def postgres_health(dsn: str, *, timeout_s: float = TIMEOUT_S) -> str | None:
-    """Check that the database at `dsn` runs a query."""
+def ask_postgres(dsn: str, question: str, *, timeout_s: float = TIMEOUT_S) -> object:
+    """Return the one value that `question` yields. Raises OSError, asyncpg.PostgresError or InterfaceError."""
 
-    async def query() -> None:
+    async def ask() -> object:
         async with asyncio.timeout(timeout_s):
             connection = await asyncpg.connect(dsn, timeout=timeout_s)
-            with contextlib.closing(_Terminating(connection)):
-                await connection.fetchval("SELECT 1")
+            try:
+                return await connection.fetchval(question)
+            finally:
+                # At once: a polite goodbye would need an answer that may not come.
+                connection.terminate()
 
+    return asyncio.run(ask())
+
+
+def postgres_health(dsn: str, *, timeout_s: float = TIMEOUT_S) -> str | None:
+    """Check that the database at `dsn` runs a query."""
     try:
-        asyncio.run(query())
+        ask_postgres(dsn, "SELECT 1", timeout_s=timeout_s)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return f"{type(error).__name__}: {error}"
     return None
-
-
-class _Terminating:
-    """Closes a connection at once: a polite goodbye would need an answer that may not come."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-
-    def close(self) -> None:
-        self._connection.terminate()
 
 
 def redis_health(

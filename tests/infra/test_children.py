@@ -24,6 +24,7 @@ def program(folder: Path, service: str = "redis", code: str = WAIT) -> Program:
 def children(tmp_path: Path) -> Iterator[Children]:
     base = Path(tempfile.gettempdir())
     children = Children("run", tmp_path, base, addresses={"api": Endpoint("127.0.0.1", 1)}, reaped=True)
+    children.bring_up(lambda: None)
     yield children
     children.end_all()
 
@@ -47,7 +48,7 @@ def test_ending_all_leaves_only_logs(children: Children, tmp_path: Path) -> None
     assert find(mark) is None
     assert not children.folder.exists()
     assert {file.name for file in tmp_path.iterdir()} == {"redis.log", "reaper.log"}
-    with pytest.raises(StackError, match="redis: not started, the stack is going down"):
+    with pytest.raises(StackError, match=r"redis not started .*: the stack is going down"):
         children.start(program(tmp_path))
 
 
@@ -91,4 +92,24 @@ def test_a_wait_gives_up_when_the_stack_is_going_down(children: Children, tmp_pa
     assert waiting.wait(timeout=10)
     children.refuse_more()
     thread.join(timeout=10)
-    assert seen == ["redis: not waited for, the stack is going down"]
+    assert seen == ["redis not started or waited for any more: the stack is going down"]
+
+
+def test_what_goes_wrong_in_bringing_up_is_raised_where_it_was_asked_for(tmp_path: Path) -> None:
+    children = Children("run", tmp_path, tmp_path, addresses={}, reaped=False)
+
+    def fail() -> None:
+        raise StackError("no such luck")
+
+    with pytest.raises(StackError, match="no such luck"):
+        children.bring_up(fail)
+    children.end_all()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_made_once_the_end_has_begun(tmp_path: Path) -> None:
+    children = Children("run", tmp_path, tmp_path, addresses={}, reaped=False)
+    children.end_all()
+    with pytest.raises(StackError, match="going down"):
+        children.bring_up(lambda: None)
+    assert list(tmp_path.iterdir()) == []

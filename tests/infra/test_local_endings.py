@@ -97,8 +97,8 @@ def test_ctrl_c_in_the_middle_of_up_leaves_nothing(runner: Watched, count: int) 
     runner.popen.send_signal(signal.SIGINT)
     _, complaint = runner.popen.communicate(timeout=20)
     assert b"KeyboardInterrupt" in complaint
-    assert leftovers.read_record(runner.folder) is None
-    assert runner.left() is None
+    assert leftovers.read_record(runner.folder) is None, complaint.decode()
+    assert runner.left() is None, complaint.decode()
 
 
 @pytest.mark.parametrize("count", [0, 2, 5])

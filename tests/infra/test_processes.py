@@ -126,3 +126,33 @@ def test_tail_is_short_however_long_the_log(tmp_path: Path) -> None:
 
 def test_marks_are_plain_values() -> None:
     assert Mark(**dataclasses.asdict(own_mark())) == own_mark()
+
+
+def test_a_program_begins_only_after_somebody_was_told_of_it(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    seen: list[bool] = []
+
+    def announce(child: Child) -> None:
+        assert runs(child.living)
+        seen.append(began.exists())
+
+    program = Program("dummy", ("/usr/bin/env", "touch", str(began)), tmp_path, minimal_environment())
+    child = start(program, tmp_path, announce=announce)
+    assert child.popen.wait(timeout=10) == 0
+    assert seen == [False]
+    assert began.exists()
+
+
+def test_a_program_that_nobody_could_be_told_of_never_begins(tmp_path: Path) -> None:
+    born: list[Child] = []
+
+    def announce(child: Child) -> None:
+        born.append(child)
+        raise StackError("the reaper is gone")
+
+    began = tmp_path / "began"
+    program = Program("dummy", ("/usr/bin/env", "touch", str(began)), tmp_path, minimal_environment())
+    with pytest.raises(StackError, match="the reaper is gone"):
+        start(program, tmp_path, announce=announce)
+    assert born[0].popen.wait(timeout=10) != 0
+    assert not began.exists()

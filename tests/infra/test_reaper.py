@@ -134,23 +134,3 @@ def test_a_reaper_that_was_killed_is_noticed_at_the_next_start(tmp_path: Path, c
     with pytest.raises(StackError, match="children would outlive"):
         reaper.watch(child.mark)
     reaper.close()
-
-
-def test_a_child_that_nobody_was_told_of_is_found_by_its_environment(tmp_path: Path, temp: Path) -> None:
-    code = "import signal; signal.pause()"
-    marked = minimal_environment(HW_STACK=str(temp))
-    programs = [
-        Program("marked", (sys.executable, "-c", code), tmp_path, marked),
-        Program("visitor", (sys.executable, "-c", code), temp / "data", minimal_environment()),
-        Program("other", (sys.executable, "-c", code), tmp_path, minimal_environment(HW_STACK="elsewhere")),
-    ]
-    children = [start(program, tmp_path) for program in programs]
-    try:
-        reaper = Reaper(tmp_path)
-        reaper.remove(temp)
-        reaper.close()
-        assert [runs(child.living) for child in children] == [False, True, True]
-    finally:
-        end([child.living for child in children])
-        for child in children:
-            child.popen.wait(timeout=5)
