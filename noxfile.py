@@ -6,6 +6,8 @@ hand, `nox -s NAME -- OPTIONS` is the same.
 
 from __future__ import annotations
 
+import signal
+
 import nox
 from nox.command import CommandFailed
 
@@ -14,16 +16,19 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 
-# A run that is interrupted heals, takes down and reports: nox must not cut that short.
+# A run that is interrupted heals, takes down and reports: nox must not cut that short. A Ctrl-C reaches the run by
+# itself; what else stops nox is handed on as a SIGTERM after the first of these.
+_HAND_ON_S = 1.0
 _ENDING_S = 120.0
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _install(session: nox.Session, group: str) -> None:
     session.install("--require-hashes", "-r", f"requirements/{group}.txt")
 
 
-def _run(session: nox.Session, *command: str) -> None:
-    session.run(*command, interrupt_timeout=_ENDING_S, terminate_timeout=_ENDING_S)
+def _run(session: nox.Session, *command: str, hand_on_s: float = _ENDING_S) -> None:
+    session.run(*command, interrupt_timeout=hand_on_s, terminate_timeout=_ENDING_S)
 
 
 def _prepare_stack(session: nox.Session) -> None:
@@ -41,7 +46,8 @@ def _prepare_stack(session: nox.Session) -> None:
 def _suite(session: nox.Session, *arguments: str) -> None:
     _install(session, "run")
     _prepare_stack(session)
-    _run(session, "python", "-m", "pytest", "-p", "fixtures.plugin", *arguments, *session.posargs)
+    command = ("python", "-m", "pytest", "-p", "fixtures.plugin", *arguments, *session.posargs)
+    _run(session, *command, hand_on_s=_HAND_ON_S)
 
 
 @nox.session

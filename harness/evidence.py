@@ -24,7 +24,8 @@ class Evidence:
     """What a run left behind.
 
     `faults` are those of the `planned_faults` that were played; `warm_s` is when
-    warm-up ended, `load_end_s` when arrivals did; `found` are the ledger keys of
+    warm-up ended, `load_end_s` when arrivals did; `services` are those that should
+    have been measured; `found` are the ledger keys of
     the final read, None if it never came; `trouble` are findings that the run
     itself made, such as steady state not reached.
     """
@@ -35,6 +36,7 @@ class Evidence:
     faults: Sequence[FaultWindow]
     planned_faults: int
     operations: Collection[str]
+    services: Collection[str]
     found: Collection[str] | None
     warm_s: float
     load_end_s: float
@@ -55,11 +57,21 @@ class Evidence:
             return {}
         result = {}
         for fault in healed:
+            # While another fault holds on, nothing can recover: the clock starts when the last of them is healed.
+            healed_at_s = self._all_healed_s(fault)
             # The next fault ends what can be seen of this one's recovery.
-            later = [f.injected_s for f in self.faults if f.injected_s > fault.injected_s]
+            later = [f.injected_s for f in self.faults if f.injected_s > healed_at_s]
             ends_s = min(later, default=self.load_end_s)
-            result[fault] = recovery([w for w in windows if w.end_s <= ends_s], band, healed_at_s=fault.healed_s or 0.0)
+            result[fault] = recovery([w for w in windows if w.end_s <= ends_s], band, healed_at_s=healed_at_s)
         return result
+
+    def _all_healed_s(self, fault: FaultWindow) -> float:
+        """Return when `fault` and all that overlap it, one through another, were healed."""
+        at_s = fault.healed_s or 0.0
+        for other in sorted(self.faults, key=lambda f: f.injected_s):
+            if fault.injected_s <= other.injected_s <= at_s:
+                at_s = max(at_s, self.load_end_s if other.healed_s is None else other.healed_s)
+        return at_s
 
     @property
     def calm(self) -> NDArray[np.bool_]:
@@ -71,5 +83,5 @@ class Evidence:
                 spans.append((fault.injected_s, self.load_end_s))
             else:
                 lasting_s = after.observed_s if after.recovery_s is None else after.recovery_s
-                spans.append((fault.injected_s, fault.healed_s + lasting_s))
+                spans.append((fault.injected_s, self._all_healed_s(fault) + lasting_s))
         return self.series.outside(spans, since_s=self.warm_s, until_s=self.load_end_s)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from harness.budget import Budget
 from harness.checks.acknowledged import check_acknowledged
 from harness.checks.faults import check_faults, check_recovery, check_services_alive
-from harness.checks.load import check_dropped, check_errors, check_generator, check_operations
+from harness.checks.load import check_dropped, check_errors, check_generator, check_latency, check_operations
 from harness.checks.memory import check_memory_ceiling, check_memory_growth, check_process_growth
-from harness.checks.replies import check_reply_keys
+from harness.checks.replies import check_cache_hits, check_reply_keys
 from harness.evidence import Evidence
 from harness.records import Sample
 from harness.verdict import Finding, guarded
@@ -30,11 +30,13 @@ def judge(evidence: Evidence, budget: Budget) -> list[Finding]:
         "services_alive": lambda: check_services_alive(evidence),
         "recovery": lambda: check_recovery(evidence, budget),
         "errors": lambda: check_errors(evidence, budget),
+        "latency": lambda: check_latency(evidence, budget),
         "memory_growth": lambda: check_memory_growth(evidence, budget),
         "process_growth": lambda: check_process_growth(evidence),
         "memory_ceiling": lambda: check_memory_ceiling(evidence, budget),
         "acknowledged_writes": lambda: check_acknowledged(_of(evidence, "ledger_write"), _found(evidence)),
-        "reply_keys": lambda: check_reply_keys(_of(evidence, "cache_get")),
+        "reply_keys": lambda: check_reply_keys(evidence.history),
+        "cache_hits": lambda: check_cache_hits(evidence.history, budget),
     }
     findings = list(evidence.trouble)
     for check, decide in checks.items():

@@ -80,10 +80,11 @@ class ProcessRef:
 
 @dataclass(frozen=True, slots=True)
 class ContainerRef:
-    """A container to measure."""
+    """A container to measure; `engine` is the address of its Docker engine, empty for the environment's own."""
 
     service: str
     container_id: str
+    engine: str = ""
 
 
 ServiceRef = ProcessRef | ContainerRef

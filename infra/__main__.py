@@ -70,7 +70,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _up(options: argparse.Namespace) -> int:
     target = load_target(options.target)
     run_id = f"up-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}"
-    plan = StackPlan(run_id, options.runs / run_id, tuple(options.defect), target.required, target.named)
+    plan = StackPlan(run_id, options.runs / run_id, tuple(options.defect), target.required, target.named, target.hops)
     stack = make_stack(options.stack, plan, reaped=False)
     stack.up()
     _describe(stack, target)

@@ -154,7 +154,8 @@ class ComposeStack:
     def services(self) -> tuple[ContainerRef, ...]:
         """Return the containers as they are now: one that was made anew has a new id."""
         found = {c.labels[SERVICE_LABEL]: str(c.id) for c in containers(self._client(), self.project)}
-        return tuple(ContainerRef(service, found[service]) for service in SERVICES if service in found)
+        where = engine.address()
+        return tuple(ContainerRef(service, found[service], where) for service in SERVICES if service in found)
 
     def absent(self) -> Mapping[str, str]:
         """Return the optional services that did not come up, each with its reason."""

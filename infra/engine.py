@@ -40,17 +40,22 @@ def connect() -> docker.DockerClient:
     if shutil.which("docker") is None:
         raise EnvironmentMissing("the docker command", f"install Docker; {_ON_DEBIAN}")
     try:
-        # The command knows contexts, and honours DOCKER_HOST; the SDK knows the latter only.
-        address = _ask("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
-        if not address.startswith(("unix://", "npipe://")):
-            remedy = f"`docker` talks to {address}; choose a local one"
-            raise EnvironmentMissing("a Docker engine on this machine", remedy)
+        where = address()
+        if not where.startswith(("unix://", "npipe://")):
+            raise EnvironmentMissing(
+                "a Docker engine on this machine", f"`docker` talks to {where}; choose a local one"
+            )
         # Asked here, as the SDK leaves a socket open when it asks in vain.
         api_version = _ask("version", "--format", "{{.Server.APIVersion}}")
-        return docker.DockerClient(base_url=address, version=api_version, timeout=_CALL_S)
+        return docker.DockerClient(base_url=where, version=api_version, timeout=_CALL_S)
     except (OSError, subprocess.SubprocessError, DockerException) as error:
         said = (getattr(error, "stderr", None) or str(error)).strip()
         raise EnvironmentMissing("a Docker engine that answers", f"start Docker ({said}); {_ON_DEBIAN}") from error
+
+
+def address() -> str:
+    """Return where the engine listens. The command knows contexts, and honours DOCKER_HOST; the SDK only the latter."""
+    return _ask("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 
 
 def compose_version() -> str:
@@ -115,18 +120,22 @@ def compose(project: Sequence[str], arguments: Sequence[str], environment: Mappi
 
 @contextlib.contextmanager
 def _interrupt_deferred() -> Iterator[None]:
-    """Hold a Ctrl-C back while a process starts: raised half-way, it would leave one that nobody knows of."""
+    """Hold signals back while a process starts: raised half-way, they would leave one that nobody knows of."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     arrived: list[int] = []
-    former = signal.signal(signal.SIGINT, lambda number, _frame: arrived.append(number))
+    former = {
+        number: signal.signal(number, lambda number, _frame: arrived.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)
     if arrived:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(arrived[0])
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -129,7 +129,8 @@ class LocalStack:
         ports = iter(free_ports(len(SERVICES) + len(HOPS)))
         named = {service: endpoint_of(url) for service, url in self._plan.named.items()}
         self._services = {s: named.get(s) or Endpoint("127.0.0.1", next(ports)) for s in SERVICES}
-        self._hops = {hop.name: Endpoint("127.0.0.1", next(ports)) for hop in HOPS}
+        fixed = self._plan.hops
+        self._hops = {hop.name: Endpoint("127.0.0.1", fixed.get(hop.name) or next(ports)) for hop in HOPS}
 
     def _start(self) -> None:
         """Bring up what depends on nothing, all at once, then the api, which depends on all of it."""

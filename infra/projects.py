@@ -8,18 +8,17 @@ anyone, long after the process that started it was killed.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import docker
-import psutil
 from docker.errors import APIError
 from docker.models.containers import Container
 from docker.models.networks import Network
 from docker.models.volumes import Volume
 
 from infra import engine
+from infra.processes import Mark, find, own_mark
 from infra.ready import wait_until
 
 RUN_LABEL = "heavyweather.run"
@@ -103,16 +102,16 @@ def remove_project(name: str) -> None:
 
 def runner_identity() -> str:
     """Return this process as "PID@CREATED", CREATED in seconds since the Unix epoch: ids alone are used again."""
-    return f"{os.getpid()}@{psutil.Process().create_time():.2f}"
+    mark = own_mark()
+    return f"{mark.pid}@{mark.created_s:.2f}"
 
 
 def is_alive(runner: str) -> bool:
     """Tell whether the process that `runner_identity` described still runs."""
     pid, _, created = runner.partition("@")
     try:
-        # Written with two decimals, and some systems round the clock they compute it from.
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 1.0
-    except (ValueError, OverflowError, psutil.Error):
+        return find(Mark("runner", int(pid), float(created))) is not None
+    except (ValueError, OverflowError):
         return False
 
 

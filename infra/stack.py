@@ -57,7 +57,8 @@ class StackPlan:
     """What to bring up: for which run, where its logs go, and with which planted defects.
 
     `defects` are texts `NAME` or `NAME:VALUE`. `named` gives services that the
-    target names instead of having them started: service to URL.
+    target names instead of having them started: service to URL; `hops` fixes
+    ports of proxies, which are otherwise chosen free.
     """
 
     run_id: str
@@ -65,6 +66,7 @@ class StackPlan:
     defects: tuple[str, ...] = ()
     required: frozenset[str] = frozenset({"api", "postgres", "redis", "toxiproxy"})
     named: Mapping[str, str] = field(default_factory=dict)
+    hops: Mapping[str, int] = field(default_factory=dict)
 
 
 class Stack(Protocol):

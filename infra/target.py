@@ -13,22 +13,29 @@ from pathlib import Path
 
 from harness.errors import InputError
 from infra.named import check_named_url, redacted
-from infra.stack import SERVICES
+from infra.stack import HOPS, SERVICES
 
 # The reference api refuses work without its stores, so only auth can be done without.
 _OPTIONAL = ("auth",)
 _REQUIRED = frozenset(SERVICES).difference(_OPTIONAL)
-_SECTIONS = ("name", "services", "load", "budget")
+_SECTIONS = ("name", "services", "hops", "load", "budget")
+# Below 32768, where outgoing connections take theirs: one could sit on a proxy's port while its fault holds it closed.
+_PORTS = range(1024, 32768)
 _SERVICE_KEYS = ("required", "url")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to test. `named` is service to URL; `load` and `budget` are raw tables, parsed by those who use them."""
+    """What to test.
+
+    `named` is service to URL, `hops` are fixed ports for their proxies; `load` and `budget` are raw tables, parsed by
+    those who use them.
+    """
 
     name: str
     required: frozenset[str]
     named: Mapping[str, str]
+    hops: Mapping[str, int]
     load: Mapping[str, object]
     budget: Mapping[str, object]
 
@@ -59,6 +66,7 @@ def parse_target(source: str, table: Mapping[str, object]) -> Target:
         name=str(name).strip(),
         required=required,
         named=named,
+        hops=_hops(source, _table(source, "hops", table, errors), named, errors),
         load=_table(source, "load", table, errors),
         budget=_table(source, "budget", table, errors),
     )
@@ -84,6 +92,26 @@ def _services(
         rule = "needs services.postgres.url beside it: what that api acknowledged is looked for in its own database"
         errors.append(InputError(source, "services.api.url", redacted(named["api"]), rule))
     return frozenset(required), named
+
+
+def _hops(
+    source: str, table: Mapping[str, object], named: Mapping[str, str], errors: list[InputError]
+) -> dict[str, int]:
+    """Return the fixed ports of proxies, noting in `errors` what is wrong with them."""
+    _refuse_unknown(source, "hops.", table, tuple(hop.name for hop in HOPS), errors)
+    ports: dict[str, int] = {}
+    for name, port in table.items():
+        if isinstance(port, bool) or not isinstance(port, int) or port not in _PORTS or port in ports.values():
+            rule = f"must be a port from {_PORTS.start} to {_PORTS.stop - 1} that no other hop has"
+            errors.append(InputError(source, f"hops.{name}", port, rule))
+        else:
+            ports[name] = port
+    if "api" in named:
+        # Else its links would be broken where no request of its ever passes, and every fault be survived.
+        rule = "needs a port: an api of yours is under test only where it calls through the proxies, so point it there"
+        missing = [hop.name for hop in HOPS if hop.name.startswith("api_") and hop.name not in table]
+        errors.extend(InputError(source, f"hops.{name}", None, rule) for name in missing)
+    return ports
 
 
 def _set_required(source: str, service: str, value: object, required: set[str]) -> InputError | None:

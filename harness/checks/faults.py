@@ -29,6 +29,10 @@ def check_faults(evidence: Evidence) -> list[Finding]:
 def check_services_alive(evidence: Evidence) -> list[Finding]:
     """Return a failure for each service that ended during the run."""
     gone = [e for e in evidence.events if e.kind == "service_gone"]
+    if unseen := sorted(set(evidence.services) - set(evidence.series.memory)):
+        names = ", ".join(unseen)
+        told = f"whether {names} lived through the run was not seen: no process of it could be measured"
+        return [Finding("services_alive", Verdict.INCONCLUSIVE, f"{names} not seen", "all seen", "stack", told)]
     if not gone:
         return [Finding("services_alive", Verdict.PASS, "all", "all", "stack", "every service lived through the run")]
     return [
@@ -66,4 +70,8 @@ def check_recovery(evidence: Evidence, budget: Budget) -> list[Finding]:
         allowed = f"{budget.recovery_s:.1f} s"
         message = f"recovery {observed} {sign} budget {allowed} {context}"
         findings.append(Finding("recovery", verdict, observed, allowed, fault.name, message))
-    return findings or [Finding("recovery", Verdict.PASS, "none", "none", "timeline", "no fault to recover from")]
+    if findings or evidence.faults:
+        return findings or [
+            Finding("recovery", Verdict.INCONCLUSIVE, "no heal", "a heal", "timeline", "no fault healed")
+        ]
+    return [Finding("recovery", Verdict.PASS, "none", "none", "timeline", "no fault to recover from")]

@@ -10,7 +10,8 @@ from harness.records import Outcome
 from harness.units import format_s
 from harness.verdict import Finding, Verdict
 
-# A generator later than this at its p95 put on another load; some late ticks are the machine's, many make the run void.
+# What a shared machine adds now and then for reasons of its own. A generator later than this at its p95 put on another
+# load than the one planned: some late ticks are the machine's, many make the run void.
 _LATE_S = 0.05
 _LATE_FRACTION = 0.10
 
@@ -53,6 +54,36 @@ def check_errors(evidence: Evidence, budget: Budget) -> list[Finding]:
     total = int(series.count()[calm].sum())
     bad = total - int(series.count(Outcome.OK)[calm].sum())
     return [_fraction("errors", "outside faults", (bad, total), budget.error_fraction, "replies were not good")]
+
+
+def check_latency(evidence: Evidence, budget: Budget) -> list[Finding]:
+    """Return whether the calm of the run was quick enough, and no slower after the faults than before them.
+
+    A tick counts with its p95, a stretch with the median of its ticks: a shared machine spoils single ticks.
+    """
+    series, calm = evidence.series, evidence.calm & ~np.isnan(evidence.series.latency_s)
+    if not calm.any():
+        return [Finding("latency", Verdict.INCONCLUSIVE, "no calm tick", "some", "outside faults", "no calm to judge")]
+    allowed_s = budget.latency_s_p95
+    findings = [_latency("outside faults", float(np.median(series.latency_s[calm])), allowed_s)]
+    if evidence.faults:
+        before = calm & (series.t_s <= min(f.injected_s for f in evidence.faults))
+        after = calm & (series.t_s > max(f.injected_s for f in evidence.faults))
+        if not (before.any() and after.any()):
+            told = "no calm both before and after the faults"
+            return [*findings, Finding("latency", Verdict.INCONCLUSIVE, told, "both", "after the faults", told)]
+        first_s, last_s = (float(np.median(series.latency_s[part])) for part in (before, after))
+        limit_s = first_s * (1 + budget.slowdown_fraction) + _LATE_S
+        findings.append(_latency("after the faults", last_s, limit_s, f", before them {format_s(first_s)}"))
+    return findings
+
+
+def _latency(where: str, seen_s: float, allowed_s: float, beside: str = "") -> Finding:
+    verdict = Verdict.FAIL if seen_s > allowed_s else Verdict.PASS
+    sign = ">" if verdict is Verdict.FAIL else "<="
+    observed, allowed = format_s(seen_s), format_s(allowed_s)
+    message = f"p95 response time {observed} {sign} {allowed} {where}{beside}"
+    return Finding("latency", verdict, observed, allowed, where, message)
 
 
 def _fraction(check: str, where: str, counts: tuple[int, int], allowed: float, words: str) -> Finding:

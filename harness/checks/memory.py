@@ -31,29 +31,31 @@ def check_memory_growth(evidence: Evidence, budget: Budget) -> list[Finding]:
     requests = np.cumsum(evidence.series.count())
     allowed = budget.memory_growth_bytes_per_request
     findings = []
-    for service, memory in evidence.series.memory.items():
-        if service in _NOT_JUDGED:
-            continue
+    for service in sorted({*evidence.services, *evidence.series.memory} - _NOT_JUDGED):
+        memory = evidence.series.memory.get(service, np.full(len(calm), np.nan))
         seen = calm & ~np.isnan(memory)
-        if seen.sum() < _PRESENT * calm.sum():
+        if not seen.any():
+            leak = Leak(Verdict.INCONCLUSIVE, math.nan, math.inf, "its memory could not be measured")
+        elif seen.sum() < _PRESENT * calm.sum():
             reason = f"only {seen.sum()} of {calm.sum()} samples present"
             leak = Leak(Verdict.INCONCLUSIVE, math.nan, math.inf, reason)
         else:
             # A tick in which no request ended adds no point to a curve over requests.
             x, first = np.unique(requests[seen], return_index=True)
             processes = evidence.series.processes.get(service, np.zeros_like(memory))
-            y = at_one_size(memory[seen][first], processes[seen][first])
+            y = without_passing(memory[seen][first], processes[seen][first])
             leak = decide_leak(x, y, budget=allowed, wander=_WANDER_BYTES)
         findings.append(_finding(service, leak, allowed))
     return findings
 
 
-def at_one_size(memory: Floats, processes: Floats) -> Floats:
-    """Return what `memory` would have been with the fewest processes there ever were; shapes (n,).
+def without_passing(memory: Floats, processes: Floats) -> Floats:
+    """Return what `memory` would have been without the processes that ended again; shapes (n,).
 
     A service that forks a process for each connection holds more while a pool
-    is wide, and that is no leak. One process counts as the median growth, over
-    all pairs of near samples with different counts, for each process more.
+    is wide, and that is no leak; what processes hold that never end may be one.
+    A process counts as the median growth, over all pairs of near samples with
+    different counts, for each process more.
     """
     counts = np.nan_to_num(processes)
     sizes = [np.empty(0)]
@@ -62,8 +64,10 @@ def at_one_size(memory: Floats, processes: Floats) -> Floats:
         sizes.append(grown[more != 0] / more[more != 0])
     size = np.concatenate(sizes)
     each = max(0.0, float(np.median(size))) if len(size) else 0.0
-    fewest: Floats = memory - each * (counts - counts.min(initial=math.inf))
-    return fewest
+    # From here to the end there were never fewer: these have come to stay.
+    lasting = np.minimum.accumulate(counts[::-1])[::-1]
+    without: Floats = memory - each * (counts - lasting)
+    return without
 
 
 def _finding(service: str, leak: Leak, allowed: float) -> Finding:
@@ -79,7 +83,7 @@ def _finding(service: str, leak: Leak, allowed: float) -> Finding:
 def check_process_growth(evidence: Evidence) -> list[Finding]:
     """Return whether each service is back to about the number of processes (in a container: threads too) it began with.
 
-    `at_one_size` takes what processes hold out of the memory's growth, so those that never end must be counted here.
+    Processes that never end are a leak of their own, whatever they hold.
     """
     calm = evidence.calm
     findings = []

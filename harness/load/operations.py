@@ -26,11 +26,13 @@ def reference_operations(run: str) -> Mapping[str, Operation]:
     """Return the operations for one run; `run` keeps its ledger keys apart from every other run's."""
 
     async def rpc_echo(client: HttpClient, number: int) -> Ending:
-        call = {"jsonrpc": "2.0", "id": number, "method": "echo", "params": [f"echo-{number}"]}
+        said = f"echo-{number}"
+        call = {"jsonrpc": "2.0", "id": number, "method": "echo", "params": [said]}
         reply = await client.send("POST", "/rpc", document=call)
-        if reply.outcome is Outcome.OK and (reply.get("id") != number or reply.get("error") is not None):
-            return Ending(Outcome.WRONG_REPLY, str(number), str(reply.get("id")))
-        return Ending(reply.outcome)
+        if reply.outcome is not Outcome.OK:
+            return Ending(reply.outcome, said)
+        right = reply.get("id") == number and reply.get("result") == [said]
+        return Ending(Outcome.OK if right else Outcome.WRONG_REPLY, said, said if right else str(reply.document)[:80])
 
     async def ledger_write(client: HttpClient, number: int) -> Ending:
         key = ledger_key(run, number)
@@ -42,8 +44,9 @@ def reference_operations(run: str) -> Mapping[str, Operation]:
 
     async def cache_put(client: HttpClient, number: int) -> Ending:
         value = {"version": number, "writer": run, "value": "x" * 256}
-        reply = await client.send("PUT", f"/cache/key-{number % CACHE_KEYS}", document=value)
-        return Ending(reply.outcome)
+        key = f"key-{number % CACHE_KEYS}"
+        reply = await client.send("PUT", f"/cache/{key}", document=value)
+        return Ending(reply.outcome, key)
 
     async def cache_get(client: HttpClient, number: int) -> Ending:
         key = f"key-{number * 7 % CACHE_KEYS}"

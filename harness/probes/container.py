@@ -19,7 +19,7 @@ from harness.records import ContainerRef
 
 
 class ContainerGone(Exception):
-    """The container stopped, or the engine went away."""
+    """The container stopped."""
 
 
 class ContainerProbe:
@@ -27,21 +27,21 @@ class ContainerProbe:
 
     def __init__(self, ref: ContainerRef) -> None:
         self.service = ref.service
-        self._client = docker.from_env()
+        self._client = docker.DockerClient(base_url=ref.engine) if ref.engine else docker.from_env()
         self._container = self._client.containers.get(ref.container_id)
         self._stream = self._container.stats(stream=True, decode=True)
         self._latest: Mapping[str, float] = {}
-        self._ended = False
+        self._gone = False
         self._closed = False
         self._thread = threading.Thread(target=self._follow, name=f"figures-{ref.service}", daemon=True)
         self._thread.start()
 
     def sample(self) -> Mapping[str, float]:
-        """Return the newest figures, sizes in bytes and CPU in seconds; empty before the first came.
+        """Return the newest figures, sizes in bytes and CPU in seconds; none before the first and after a broken stream.
 
-        Raises ContainerGone once the container has stopped or the stream has ended.
+        Raises ContainerGone once the container has stopped.
         """
-        if self._ended:
+        if self._gone:
             raise ContainerGone(self.service)
         return self._latest
 
@@ -52,7 +52,7 @@ class ContainerProbe:
             self._client.close()
 
     def _follow(self) -> None:
-        # However the stream breaks, it means the same as an orderly end: there will be no more figures.
+        # A stream that breaks says nothing about the container: its figures are missing from then on, and no more.
         with contextlib.suppress(Exception):
             for message in self._stream:
                 if self._closed:
@@ -60,8 +60,9 @@ class ContainerProbe:
                 if latest := _figures(message):
                     self._latest = latest
                 elif not self._runs():
+                    self._gone = True
                     break
-        self._ended = True
+        self._latest = {}
 
     def _runs(self) -> bool:
         # The stream of a stopped container goes on with empty messages, as it does when the engine misread once.

@@ -16,7 +16,7 @@ from suites.soak.scenarios import SHORT
     [
         ("leak_memory", "memory_growth", "api"),
         ("lost_write", "acknowledged_writes", "ledger"),
-        ("foreign_reply", "reply_keys", "cache"),
+        ("foreign_reply", "reply_keys", "replies"),
     ],
 )
 def test_short_soak_catches(run: Play, defect: str, check: str, where: str) -> None:

@@ -111,7 +111,7 @@ def test_the_link_is_changed_after_the_telling_and_looked_at_before_and_after() 
     one.play([At(0.0, 1.0, LatencyFault("a", 0.2))])
     calls = one.links["a"].calls
     assert calls == [
-        *("look", "add latency_up", "add latency_down", "look"),
+        *("look", "look", "look", "add latency_up", "add latency_down", "look"),
         *("remove latency_down", "remove latency_up", "state", "look"),
     ]
 

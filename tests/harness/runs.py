@@ -60,8 +60,9 @@ def write_run(folder: Path, tick: Tick, ticks: int, events: Iterable[Event] = ()
 
 
 def history(writes: int = 50, reads: int = 50) -> list[Sample]:
-    """Return samples as checkers read them: every write acknowledged, every read answered."""
+    """Return samples as checkers read them: every write acknowledged, every read of what was put answered."""
     written = [Sample("ledger_write", Outcome.OK, n, n, n + 0.01, f"r-{n}", f"r-{n}") for n in range(writes)]
+    written += [Sample("cache_put", Outcome.OK, 0, 0, 0.01, f"key-{n}") for n in range(reads)]
     return written + [Sample("cache_get", Outcome.OK, n, n, n + 0.01, f"key-{n}", f"key-{n}") for n in range(reads)]
 
 
@@ -74,6 +75,7 @@ def evidence(folder: Path, tick: Tick = healthy, *, ticks: int = TICKS, **change
         "history": history(),
         "faults": (),
         "operations": OPERATIONS,
+        "services": ("api",),
         "found": [f"r-{n}" for n in range(50)],
         "warm_s": WARM_S,
         "load_end_s": float(ticks),

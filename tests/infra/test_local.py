@@ -102,7 +102,7 @@ async def _server_version(dsn: str) -> object:
 def test_services_get_nothing_of_ours_but_what_they_need(stack: LocalStack) -> None:
     [api] = [psutil.Process(ref.pid) for ref in stack.services() if ref.service == "api"]
     assert {name for name in api.environ() if not name.startswith("HW_")} <= {
-        *("PATH", "LANG", "TMPDIR", "PYTHONUNBUFFERED", "MALLOC_ARENA_MAX", "LC_CTYPE")
+        *("PATH", "PWD", "LANG", "TMPDIR", "PYTHONUNBUFFERED", "MALLOC_ARENA_MAX", "LC_CTYPE")
     }
     assert os.getsid(api.pid) == api.pid
 

@@ -19,10 +19,10 @@ def broken(text: str) -> list[str]:
     return [str(error) for error in caught.value.exceptions]
 
 
-def test_the_default_starts_everything_and_needs_all_but_auth() -> None:
+def test_the_default_starts_everything_and_needs_it() -> None:
     target = load_target(REFERENCE)
     assert target.name == "reference"
-    assert target.required == frozenset(SERVICES) - {"auth"}
+    assert target.required == frozenset(SERVICES)
     assert (target.named, target.load, target.budget) == ({}, {}, {})
 
 
@@ -70,7 +70,7 @@ def test_everything_wrong_is_said_at_once_each_with_file_key_value_and_rule() ->
         """
     )
     starts = [
-        "t.toml: nmae = 'x': no such key; one of name, services, load, budget",
+        "t.toml: nmae = 'x': no such key; one of name, services, hops, load, budget",
         "t.toml: name = '': must be a text that is not empty",
         "t.toml: services.kafka = {}: no such key; one of postgres, redis, toxiproxy, auth, api",
         "t.toml: services.postgres.required = False: must be true: only auth can be done without",
@@ -87,8 +87,26 @@ def test_everything_wrong_is_said_at_once_each_with_file_key_value_and_rule() ->
 
 
 def test_a_named_api_comes_with_its_database() -> None:
-    [error] = broken('name = "x"\n[services.api]\nurl = "http://127.0.0.1:8080"')
-    assert "needs services.postgres.url" in error
+    errors = broken('name = "x"\n[services.api]\nurl = "http://127.0.0.1:8080"')
+    assert "needs services.postgres.url" in errors[0]
+
+
+def test_a_named_api_is_told_where_it_must_call() -> None:
+    named = (
+        '[services.api]\nurl = "http://127.0.0.1:8080"\n[services.postgres]\nurl = "postgresql://127.0.0.1:5432/x"\n'
+    )
+    errors = broken(f'name = "x"\n{named}[hops]\napi_postgres = 15432')
+    assert [error.split(" = ")[0] for error in errors] == ["t.toml: hops.api_auth", "t.toml: hops.api_redis"]
+    assert all("point it there" in error for error in errors)
+    hops = "[hops]\napi_postgres = 15432\napi_redis = 15433\napi_auth = 15434"
+    target = parse_target("t.toml", tomllib.loads(f'name = "x"\n{named}{hops}'))
+    assert target.hops == {"api_postgres": 15432, "api_redis": 15433, "api_auth": 15434}
+
+
+@pytest.mark.parametrize("port", ["80", "40000", "true", '"15432"'])
+def test_a_hop_needs_a_port_of_its_own_below_the_ephemeral_ones(port: str) -> None:
+    [error] = broken(f'name = "x"\n[hops]\napi_redis = {port}')
+    assert "must be a port from 1024 to 32767" in error
 
 
 @pytest.mark.parametrize(

@@ -91,5 +91,5 @@ def test_a_message_says_everything_a_reader_needs(tmp_path: Path) -> None:
 
 def test_a_fault_that_never_healed_is_left_to_the_faults_check(tmp_path: Path) -> None:
     run = evidence(tmp_path, faults=[fault(40.0, None)])
-    assert [f.observed for f in check_recovery(run, BUDGET)] == ["none"]
+    assert [f.observed for f in check_recovery(run, BUDGET)] == ["no heal"]
     assert Verdict.INCONCLUSIVE in {f.verdict for f in check_faults(run)}

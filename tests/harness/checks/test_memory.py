@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.budget import Budget
-from harness.checks.memory import at_one_size, check_memory_ceiling, check_memory_growth, check_process_growth
+from harness.checks.memory import check_memory_ceiling, check_memory_growth, check_process_growth, without_passing
 from harness.verdict import Finding, Verdict
 from tests.harness.runs import PER_TICK, TICKS, but, evidence, fault, healthy
 
@@ -118,17 +118,25 @@ def test_too_few_samples_to_compare_are_inconclusive(tmp_path: Path) -> None:
 
 
 @given(counts=st.lists(st.integers(0, 30), max_size=60), size=st.floats(0, 1e7))
-def test_what_processes_hold_is_taken_away_to_the_fewest_there_were(counts: list[int], size: float) -> None:
+def test_what_passing_processes_hold_is_taken_away(counts: list[int], size: float) -> None:
     processes = np.array(counts, dtype=np.float64)
-    left = at_one_size(8e7 + size * processes, processes)
-    assert left == pytest.approx(np.full(len(counts), 8e7 + size * min(counts, default=0)))
+    left = without_passing(8e7 + size * processes, processes)
+    lasting = [min(counts[n:]) for n in range(len(counts))]
+    assert left == pytest.approx(8e7 + size * np.array(lasting, dtype=np.float64))
+
+
+def test_what_lasting_processes_hold_is_growth(tmp_path: Path) -> None:
+    def tick(n: int) -> dict[str, float]:
+        return healthy(n) | {"process.api.rss_bytes": 8e7 + n // 5 * 9e6, "process.api.children": n // 5}
+
+    assert only(check_memory_growth(evidence(tmp_path, tick), BUDGET)).verdict == "FAIL"
 
 
 @given(st.lists(st.floats(0, 1e9), max_size=30))
 def test_a_service_of_one_size_is_left_alone(memory: list[float]) -> None:
     y = np.array(memory)
-    assert at_one_size(y, np.full(len(y), 3.0)).tolist() == memory
-    assert at_one_size(y, np.full(len(y), np.nan)).tolist() == memory
+    assert without_passing(y, np.full(len(y), 3.0)).tolist() == memory
+    assert without_passing(y, np.full(len(y), np.nan)).tolist() == memory
 
 
 @pytest.mark.parametrize(("peak_bytes", "verdict"), [(200e6, "PASS"), (200e6 + 1, "FAIL")])

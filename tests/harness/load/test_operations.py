@@ -47,9 +47,9 @@ def always(status: int, document: object) -> Callable[[str, str, bytes], tuple[i
 @pytest.mark.parametrize(
     ("operation", "ending"),
     [
-        ("rpc_echo", Ending(Outcome.OK)),
+        ("rpc_echo", Ending(Outcome.OK, "echo-129", "echo-129")),
         ("ledger_write", Ending(Outcome.OK, "run-7-129", "run-7-129")),
-        ("cache_put", Ending(Outcome.OK)),
+        ("cache_put", Ending(Outcome.OK, "key-1")),
         ("cache_get", Ending(Outcome.OK, "key-7", "key-7")),
     ],
 )
@@ -60,9 +60,10 @@ def test_an_honest_reply_is_ok_and_carries_what_was_asked(operation: str, ending
 @pytest.mark.parametrize(
     ("operation", "document", "answer"),
     [
-        ("rpc_echo", {"id": 5, "result": []}, "5"),
-        ("rpc_echo", {"id": 129, "error": {"code": -32603, "message": "oops"}}, "129"),
-        ("rpc_echo", [], "None"),
+        ("rpc_echo", {"id": 5, "result": ["echo-129"]}, "{'id': 5, 'result': ['echo-129']}"),
+        ("rpc_echo", {"id": 129, "result": ["echo-5"]}, "{'id': 129, 'result': ['echo-5']}"),
+        ("rpc_echo", {"id": 129, "error": {"code": 1}}, "{'error': {'code': 1}, 'id': 129}"),
+        ("rpc_echo", [], "[]"),
         ("ledger_write", {"id": "run-7-128"}, "run-7-128"),
         ("ledger_write", {}, ""),
         ("cache_get", {"key": "key-8"}, "key-8"),

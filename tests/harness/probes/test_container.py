@@ -79,7 +79,7 @@ def followed(running: Container) -> ContainerProbe:
 
 
 def until_ended(probe: ContainerProbe) -> None:
-    wait_until("the end of the stream", lambda: None if probe._ended else "going on", limit_s=LIMIT_S)
+    wait_until("the end of the stream", lambda: "going on" if probe._thread.is_alive() else None, limit_s=LIMIT_S)
 
 
 @pytest.mark.needs_docker
