@@ -29,7 +29,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
-from reports.curves import Line, Panel
+from reports.curves import Panel
 from reports.marks import Mark, Marks
 
 # At least 3:1 against both backgrounds, and told apart by the colour-blind (after Okabe and Ito); dashes help too.
@@ -227,5 +227,5 @@ def _formatter(code: str) -> Any:
 
 
 def _plain(name: str) -> str:
-    """Return a name that Bokeh's tooltip syntax leaves alone; it takes @ and $ for columns, and makes no text of HTML."""
+    """Return a name that Bokeh's tooltips leave alone: they take @ and $ for columns, and make no text of HTML."""
     return html.escape(name.replace("@", "(at)").replace("$", "(dollar)"))

@@ -125,7 +125,9 @@ def _tick_lengths_s(ticks_s: Floats) -> Floats:
 def _stack(ticks_s: Floats, rates: Mapping[str, Floats]) -> tuple[Line, ...]:
     shown = {outcome: rates[outcome] for outcome in _ERRORS if outcome in rates and rates[outcome].any()}
     total = np.sum(list(shown.values()), axis=0)
-    chosen = keep_together(ticks_s, [*shown.values(), total]) if shown else []
+    if not shown:
+        return ()
+    chosen = keep_together(ticks_s, [*shown.values(), total])
     return tuple(Line(outcome, ticks_s[chosen], values[chosen]) for outcome, values in shown.items())
 
 

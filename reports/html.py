@@ -7,7 +7,7 @@ anything, so that a report can be kept, mailed and opened anywhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -32,6 +32,15 @@ _SECTIONS = {
 }
 # A sign and a word stand beside every colour.
 _SIGNS = {Verdict.PASS: "\N{CHECK MARK}", Verdict.FAIL: "\N{BALLOT X}", Verdict.INCONCLUSIVE: "?"}
+# By the end of a key, the most telling first.
+_UNITS: Mapping[str, Callable[[float], str]] = {
+    "_bytes": format_bytes,
+    "_bytes_per_request": lambda value: f"{format_bytes(value)} per request",
+    "_fraction": lambda value: f"{value:.3%}",
+    "_per_s": lambda value: f"{value:g} per s",
+    "_s": format_s,
+    "_s_p95": format_s,
+}
 
 
 def render(view: RunView, panels: Sequence[Panel]) -> str:
@@ -66,16 +75,11 @@ def clock_text(t_s: float) -> str:
 
 def value_text(value: object, key: str = "") -> str:
     """Return a recorded value as people read it; the unit at the end of its key says how."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return json.dumps(value, ensure_ascii=False, default=str)
     if isinstance(value, str):
         return value
-    if key.endswith("_bytes"):
-        return format_bytes(value)
-    if key.endswith("_bytes_per_request"):
-        return f"{format_bytes(value)} per request"
-    if key.endswith("_fraction"):
-        return f"{value:.3%}"
-    if key.endswith("_per_s"):
-        return f"{value:g} per s"
-    return format_s(value) if key.endswith("_s") else f"{value:g}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    for ending, text in _UNITS.items():
+        if key.endswith(ending):
+            return text(value)
+    return f"{value:g}"

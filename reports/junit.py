@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from harness.verdict import Finding, Verdict
 from reports.model import RunView
@@ -22,14 +22,14 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 def write_junit(view: RunView, path: Path) -> None:
     """Write the run's findings to `path`."""
-    tree = ElementTree.ElementTree(_suite(view))
-    ElementTree.indent(tree)
+    tree = ET.ElementTree(_suite(view))
+    ET.indent(tree)
     tree.write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _suite(view: RunView) -> ElementTree.Element:
+def _suite(view: RunView) -> ET.Element:
     verdicts = [finding.verdict for finding in view.findings]
-    suite = ElementTree.Element(
+    suite = ET.Element(
         "testsuite",
         _clean(
             name=view.scenario,
@@ -41,18 +41,18 @@ def _suite(view: RunView) -> ElementTree.Element:
             timestamp=view.started_at,
         ),
     )
-    properties = ElementTree.SubElement(suite, "properties")
+    properties = ET.SubElement(suite, "properties")
     for name, value in (("seed", view.seed), ("stack", view.stack), ("run_id", view.run_id)):
-        ElementTree.SubElement(properties, "property", _clean(name=name, value=value))
+        ET.SubElement(properties, "property", _clean(name=name, value=value))
     for finding in view.findings:
         suite.append(_case(finding))
     return suite
 
 
-def _case(finding: Finding) -> ElementTree.Element:
-    case = ElementTree.Element("testcase", _clean(classname=finding.check, name=finding.where))
+def _case(finding: Finding) -> ET.Element:
+    case = ET.Element("testcase", _clean(classname=finding.check, name=finding.where))
     if finding.verdict in _TAGS:
-        tag = ElementTree.SubElement(case, _TAGS[finding.verdict], _clean(message=finding.message, type=finding.check))
+        tag = ET.SubElement(case, _TAGS[finding.verdict], _clean(message=finding.message, type=finding.check))
         tag.text = _writable(f"observed: {finding.observed}\nallowed: {finding.allowed}")
     return case
 

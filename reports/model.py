@@ -19,6 +19,13 @@ from reports.faults import FaultRow, fault_rows
 # From the gravest to the mildest: the order in which a reader needs them.
 _ORDER = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
 _REASONS_MAX = 3
+# What a run may be given on its command line, and what it does without.
+_OPTIONS: Mapping[str, object] = {
+    "seed": None,
+    "stack": "local",
+    "target": "infra/targets/reference.toml",
+    "time_scale": 1.0,
+}
 _OUTPUTS = frozenset({"report.html", "junit.xml", "profile.json"})
 _NO_VERDICT = Finding(
     "run",
@@ -110,16 +117,16 @@ def read_run(run_folder: Path) -> RunView:
 
 
 def command(meta: Mapping[str, object]) -> str:
-    """Return the command line that plays the run again: a scenario is named as its nox session."""
-    words = ["nox", "-s", str(meta.get("scenario", "unknown")), "--"]
-    for option in ("stack", "target", "seed"):
-        if option in meta:
-            words += [f"--{option}", str(meta[option])]
-    if meta.get("time_scale", 1.0) != 1.0:
-        words += ["--time-scale", str(meta["time_scale"])]
+    """Return the command line that plays the run again: a scenario is named as its make verb, defaults are left out."""
+    words = []
+    for option, default in _OPTIONS.items():
+        value = meta.get(option, default)
+        if value != default:
+            words += [f"--{option.replace('_', '-')}", str(value)]
     for defect in _texts(meta.get("defects")):
         words += ["--defect", defect]
-    return shlex.join(words)
+    verb = str(meta.get("scenario", "unknown")).replace("_", "-")
+    return shlex.join(["make", verb, f"ARGS={shlex.join(words)}"])
 
 
 def _end_s(journal: JournalReader) -> float:

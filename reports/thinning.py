@@ -65,4 +65,5 @@ def outline(t_s: Floats, values: Floats, *, buckets: int = BUCKETS) -> tuple[Flo
 
 def _buckets(t_s: Floats, buckets: int) -> Indices:
     span_s = float(t_s[-1] - t_s[0]) or 1.0
-    return np.minimum((t_s - t_s[0]) / span_s * buckets, buckets - 1).astype(np.intp)
+    bucket: Indices = np.minimum((t_s - t_s[0]) / span_s * buckets, buckets - 1).astype(np.intp)
+    return bucket
