@@ -150,8 +150,9 @@ def _reasons(verdict: Verdict, findings: Sequence[Finding]) -> tuple[str, ...]:
 
 def _phases(events: Sequence[Event], end_s: float) -> list[Phase]:
     begins = [(event.t_s, str(event.detail.get("name", "?"))) for event in events if event.kind == "phase"]
-    ends = [t_s for t_s, _ in begins[1:]] + [end_s]
-    return [Phase(name, begin_s, ended_s) for (begin_s, name), ended_s in zip(begins, ends, strict=True)]
+    ends = [*(t_s for t_s, _ in begins[1:]), end_s]
+    # Not strict: a run that ended before its first phase has an end and no beginning.
+    return [Phase(name, begin_s, ended_s) for (begin_s, name), ended_s in zip(begins, ends, strict=False)]
 
 
 def _conditions(meta: Mapping[str, object]) -> Mapping[str, object]:

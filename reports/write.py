@@ -22,7 +22,7 @@ def write_reports(run_folder: Path) -> Path:
     _whole(run_folder / junit.FILE_NAME, lambda draft: junit.write_junit(view, draft))
     _whole(run_folder / profile_json.FILE_NAME, lambda draft: profile_json.write_profile(view, run_folder, draft))
     page = html.render(view, read_panels(run_folder))
-    return _whole(run_folder / html.FILE_NAME, lambda draft: draft.write_text(page, encoding="utf-8"))
+    return _whole(run_folder / html.FILE_NAME, lambda draft: draft.write_text(page, encoding="utf-8", errors="replace"))
 
 
 def _whole(path: Path, write: Callable[[Path], object]) -> Path:

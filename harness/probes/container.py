@@ -37,7 +37,7 @@ class ContainerProbe:
         self._thread.start()
 
     def sample(self) -> Mapping[str, float]:
-        """Return the newest figures, sizes in bytes and CPU in seconds; none before the first and after a broken stream.
+        """Return the newest figures, sizes in bytes and CPU in seconds; none before the first or after a broken stream.
 
         Raises ContainerGone once the container has stopped.
         """
