@@ -7,7 +7,7 @@ system did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.budget import Budget
 from harness.checks.acknowledged import check_acknowledged
@@ -34,7 +34,7 @@ def judge(evidence: Evidence, budget: Budget) -> list[Finding]:
         "memory_growth": lambda: check_memory_growth(evidence, budget),
         "process_growth": lambda: check_process_growth(evidence),
         "memory_ceiling": lambda: check_memory_ceiling(evidence, budget),
-        "acknowledged_writes": lambda: check_acknowledged(_of(evidence, "ledger_write"), _found(evidence)),
+        "acknowledged_writes": lambda: check_acknowledged(_writes(evidence), evidence.found),
         "reply_keys": lambda: check_reply_keys(evidence.history),
         "cache_hits": lambda: check_cache_hits(evidence.history, budget),
     }
@@ -44,11 +44,5 @@ def judge(evidence: Evidence, budget: Budget) -> list[Finding]:
     return findings
 
 
-def _of(evidence: Evidence, operation: str) -> list[Sample]:
-    return [sample for sample in evidence.history if sample.operation == operation]
-
-
-def _found(evidence: Evidence) -> Collection[str]:
-    if evidence.found is None:
-        raise RuntimeError("the final read never came")
-    return evidence.found
+def _writes(evidence: Evidence) -> list[Sample]:
+    return [sample for sample in evidence.history if sample.operation == "ledger_write"]

@@ -16,11 +16,14 @@ CHECK = "acknowledged_writes"
 _SHOWN = 5
 
 
-def check_acknowledged(writes: Iterable[Sample], found: Collection[str]) -> list[Finding]:
-    """Return one finding from the history of writes and the keys that the final read found.
+def check_acknowledged(writes: Iterable[Sample], found: Collection[str] | None) -> list[Finding]:
+    """Return one finding from the history of writes and the keys that the final read found, None if it never came.
 
-    Without one acknowledged write there is nothing to keep: INCONCLUSIVE.
+    Without a final read, or one acknowledged write, there is nothing to judge: INCONCLUSIVE.
     """
+    if found is None:
+        told = "acknowledged writes: the final read never came"
+        return [Finding(CHECK, Verdict.INCONCLUSIVE, "no final read", "0 lost, 0 unexpected", "ledger", told)]
     attempted: set[str] = set()
     acknowledged: set[str] = set()
     for write in writes:

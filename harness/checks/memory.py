@@ -71,8 +71,11 @@ def without_passing(memory: Floats, processes: Floats) -> Floats:
 
 
 def _finding(service: str, leak: Leak, allowed: float) -> Finding:
-    observed = f"{leak.slope:.0f} +- {leak.half_width:.0f} B/request"
     limit = f"{allowed:.0f} B/request"
+    if math.isnan(leak.slope):
+        message = f"memory of {service} against budget {limit}: {leak.reason}"
+        return Finding("memory_growth", leak.verdict, leak.reason, limit, service, message)
+    observed = f"{leak.slope:.0f} +- {leak.half_width:.0f} B/request"
     message = (
         f"memory of {service} grows {observed}, budget {limit}: {leak.reason}"
         f" (this run can show a leak of {leak.detectable:.0f} B/request)"
