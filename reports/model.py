@@ -126,7 +126,7 @@ def command(meta: Mapping[str, object]) -> str:
     for defect in _texts(meta.get("defects")):
         words += ["--defect", defect]
     verb = str(meta.get("scenario", "unknown")).replace("_", "-")
-    return shlex.join(["make", verb, f"ARGS={shlex.join(words)}"])
+    return f"make {shlex.quote(verb)} ARGS={shlex.quote(shlex.join(words))}"
 
 
 def _end_s(journal: JournalReader) -> float:

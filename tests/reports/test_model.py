@@ -53,10 +53,10 @@ def test_a_folder_without_a_journal_is_no_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("meta", "line"),
     [
-        ({"scenario": "soak_short", "seed": 7, "stack": "local", "time_scale": 1.0}, "make soak-short 'ARGS=--seed 7'"),
+        ({"scenario": "soak_short", "seed": 7, "stack": "local", "time_scale": 1.0}, "make soak-short ARGS='--seed 7'"),
         (
             {"scenario": "soak_short", "seed": 7, "stack": "compose", "time_scale": 0.5, "defects": ["lost_write:9"]},
-            "make soak-short 'ARGS=--seed 7 --stack compose --time-scale 0.5 --defect lost_write:9'",
+            "make soak-short ARGS='--seed 7 --stack compose --time-scale 0.5 --defect lost_write:9'",
         ),
     ],
 )
