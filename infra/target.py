@@ -21,20 +21,22 @@ _REQUIRED = frozenset(SERVICES).difference(_OPTIONAL)
 _SECTIONS = ("name", "services", "hops", "load", "budget")
 # Below 32768, where outgoing connections take theirs: one could sit on a proxy's port while its fault holds it closed.
 _PORTS = range(1024, 32768)
-_SERVICE_KEYS = ("required", "url")
+_SERVICE_KEYS = ("required", "url", "measured")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """What to test.
 
-    `named` is service to URL, `hops` are fixed ports for their proxies; `load` and `budget` are raw tables, parsed by
-    those who use them.
+    `named` is service to URL, and `unmeasured` are those of them whose processes
+    this machine cannot show; `hops` are fixed ports for proxies; `load` and
+    `budget` are raw tables, parsed by those who use them.
     """
 
     name: str
     required: frozenset[str]
     named: Mapping[str, str]
+    unmeasured: frozenset[str]
     hops: Mapping[str, int]
     load: Mapping[str, object]
     budget: Mapping[str, object]
@@ -61,11 +63,13 @@ def parse_target(source: str, table: Mapping[str, object]) -> Target:
     name = table.get("name")
     if not isinstance(name, str) or not name.strip():
         errors.append(InputError(source, "name", name, "must be a text that is not empty"))
-    required, named = _services(source, _table(source, "services", table, errors), errors)
+    services = _table(source, "services", table, errors)
+    required, named = _services(source, services, errors)
     target = Target(
         name=str(name).strip(),
         required=required,
         named=named,
+        unmeasured=_unmeasured(source, services, named, errors),
         hops=_hops(source, _table(source, "hops", table, errors), named, errors),
         load=_table(source, "load", table, errors),
         budget=_table(source, "budget", table, errors),
@@ -92,6 +96,19 @@ def _services(
         rule = "needs services.postgres.url beside it: what that api acknowledged is looked for in its own database"
         errors.append(InputError(source, "services.api.url", redacted(named["api"]), rule))
     return frozenset(required), named
+
+
+def _unmeasured(
+    source: str, table: Mapping[str, object], named: Mapping[str, str], errors: list[InputError]
+) -> frozenset[str]:
+    """Return the services declared as not measured, noting in `errors` what is wrong with that."""
+    sections = {service: section for service, section in table.items() if isinstance(section, dict)}
+    declared = {service: section["measured"] for service, section in sections.items() if "measured" in section}
+    for service, value in declared.items():
+        if not isinstance(value, bool) or not (value or service in named):
+            rule = "must be true or false, and false only beside a url: what a run starts, it measures"
+            errors.append(InputError(source, f"services.{service}.measured", value, rule))
+    return frozenset(service for service, value in declared.items() if value is False)
 
 
 def _hops(

@@ -75,7 +75,7 @@ def test_everything_wrong_is_said_at_once_each_with_file_key_value_and_rule() ->
         "t.toml: services.kafka = {}: no such key; one of postgres, redis, toxiproxy, auth, api",
         "t.toml: services.postgres.required = False: must be true: only auth can be done without",
         "t.toml: services.postgres.url = 'postgresql://me@db.example:5432/x': must be postgresql://HOST:PORT with HOST",
-        "t.toml: services.redis.uri = 'redis://localhost': no such key; one of required, url",
+        "t.toml: services.redis.uri = 'redis://localhost': no such key; one of required, url, measured",
         "t.toml: services.redis.required = 'yes': must be true or false",
         "t.toml: services.toxiproxy.url = 'http://localhost:8474': cannot be named",
         "t.toml: load = 3: must be a table: [load]",
@@ -135,3 +135,14 @@ def test_any_table_is_a_target_or_a_list_of_what_is_wrong(table: dict[str, objec
     except ExceptionGroup as group:
         errors = group.exceptions
     assert all(isinstance(error, InputError) for error in errors)
+
+
+def test_only_a_named_service_may_be_left_unmeasured() -> None:
+    url = 'url = "redis://127.0.0.1:6379/0"'
+    assert parse_target(
+        "t.toml", tomllib.loads(f'name = "x"\n[services.redis]\n{url}\nmeasured = false')
+    ).unmeasured == {"redis"}
+    [error] = broken('name = "x"\n[services.redis]\nmeasured = false')
+    assert error.startswith(
+        "t.toml: services.redis.measured = False: must be true or false, and false only beside a url"
+    )
