@@ -127,7 +127,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def lock(session: nox.Session) -> None:
     """Lock the dependency groups of pyproject.toml again, for every platform, with hashes and no addresses."""
-    session.install("uv")
+    _install(session, "boot")
     groups = {"tests": None, "run": "tests", "services": "run", "boot": None, "go": None}
     for group, constrained_by in groups.items():
         constraint = ("-c", f"requirements/{constrained_by}.txt") if constrained_by else ()
