@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from harness.errors import EnvironmentMissing, HeavyweatherError, explain
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(explain(error), file=sys.stderr)
         return _MISSING if isinstance(error, EnvironmentMissing) and options.verb == "toxiproxy" else 2
     except KeyboardInterrupt:
-        print("interrupted; nothing is left running", file=sys.stderr)
+        print("interrupted; `python -m infra down` takes down whatever is left", file=sys.stderr)
         return 130
 
 
@@ -93,23 +94,41 @@ def _describe(stack: Stack, target: Target) -> None:
 
 
 def _down(options: argparse.Namespace) -> int:
-    gone = [] if options.stack == "compose" else _down_processes(options.runs)
-    gone += [] if options.stack == "local" else _down_projects()
+    gone: list[str] = []
+    failed: list[str] = []
+    for step in [
+        *([] if options.stack == "compose" else _recorded_processes(options.runs)),
+        *([] if options.stack == "local" else _abandoned_projects(failed)),
+    ]:
+        # One that resists saves no other.
+        try:
+            gone += step()
+        except HeavyweatherError as error:
+            failed.append(explain(error))
     print(f"took down: {', '.join(gone)}" if gone else "nothing to take down")
-    return 0
+    for failure in failed:
+        print(failure, file=sys.stderr)
+    return 2 if failed else 0
 
 
-def _down_processes(runs: Path) -> list[str]:
-    gone = []
-    for folder, record in leftovers.abandoned_stacks(runs):
-        # Read first: where a reaper has been, there is a record but nothing left to speak of.
-        if record.living:
-            gone.append(folder.name)
+# Takes one stack down and returns its name, nothing where there was only its record left.
+_Step = Callable[[], list[str]]
+
+
+def _recorded_processes(runs: Path) -> list[_Step]:
+    def step(folder: Path) -> list[str]:
+        record = leftovers.read_record(folder)
+        if record is None or not record.abandoned:
+            return []
+        # Asked first: where a reaper has been, there is a record but nothing left to speak of.
+        name = [folder.name] if record.living else []
         leftovers.take_down(folder, record)
-    return gone
+        return name
+
+    return [partial(step, path.parent) for path in sorted(runs.glob(f"*/{leftovers.FILE_NAME}"))]
 
 
-def _down_projects() -> list[str]:
+def _abandoned_projects(failed: list[str]) -> list[_Step]:
     try:
         from infra.projects import leftover_projects, remove_project  # noqa: PLC0415 - needs the Docker client
 
@@ -117,9 +136,15 @@ def _down_projects() -> list[str]:
     except (ImportError, EnvironmentMissing):
         # No client or no engine: nothing of ours can run there.
         return []
-    for project in projects:
+    except HeavyweatherError as error:
+        failed.append(explain(error))
+        return []
+
+    def step(project: str) -> list[str]:
         remove_project(project)
-    return projects
+        return [project]
+
+    return [partial(step, project) for project in projects]
 
 
 def _toxiproxy(_options: argparse.Namespace) -> int:

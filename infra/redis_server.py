@@ -59,8 +59,6 @@ def redis_program(install: RedisInstall, *, port: int, folder: Path) -> Program:
         "--appendonly": "no",
         "--dir": str(folder),
         "--daemonize": "no",
-        # Its title overwrites the environment that others see, and by that the reaper knows strays.
-        "--set-proc-title": "no",
     }
     command = [str(install.program), *(part for option in options.items() for part in option)]
     return Program("redis", tuple(command), folder, minimal_environment())

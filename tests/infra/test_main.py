@@ -9,7 +9,7 @@ import pytest
 from harness.probes.health import http_health
 from infra import __main__ as command
 from infra import doctor
-from infra.leftovers import abandoned_stacks
+from infra.leftovers import FILE_NAME, abandoned_stacks
 from infra.stack import HOPS, SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,3 +90,12 @@ def test_doctor_says_what_can_run_and_exits_by_it(tmp_path: Path, monkeypatch: p
     assert done.stdout.splitlines()[-1] == "can run with: --stack local"
     monkeypatch.setattr(doctor, "usable", lambda *_: [])
     assert command.main(["doctor", "--stack", "local", "--runs", str(tmp_path)]) == 1
+
+
+def test_down_takes_what_it_can_and_tells_what_it_could_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / FILE_NAME).write_text("{")
+    assert command.main(["down", "--stack", "local", "--runs", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert "nothing to take down" in said.out
+    assert "broken" in said.err
