@@ -76,7 +76,7 @@ def _up(options: argparse.Namespace) -> int:
     stack.up()
     _describe(stack, target)
     print(f"logs: {plan.run_folder}")
-    print("take it down with: python -m infra down")
+    print("take it down with: make down")
     return 0
 
 
