@@ -67,11 +67,13 @@ class Evidence:
 
     def _all_healed_s(self, fault: FaultWindow) -> float:
         """Return when `fault` and all that overlap it, one through another, were healed."""
-        at_s = fault.healed_s or 0.0
-        for other in sorted(self.faults, key=lambda f: f.injected_s):
-            if fault.injected_s <= other.injected_s <= at_s:
-                at_s = max(at_s, self.load_end_s if other.healed_s is None else other.healed_s)
-        return at_s
+        spans = [(f.injected_s, self.load_end_s if f.healed_s is None else f.healed_s) for f in self.faults]
+        begins_s, ends_s = fault.injected_s, fault.healed_s or fault.injected_s
+        # Backwards finds all that reach into it from before, then forwards all that go on from there.
+        for span in [*sorted(spans, reverse=True), *sorted(spans)]:
+            if span[0] <= ends_s and begins_s <= span[1]:
+                begins_s, ends_s = min(begins_s, span[0]), max(ends_s, span[1])
+        return ends_s
 
     @property
     def calm(self) -> NDArray[np.bool_]:

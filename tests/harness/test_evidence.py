@@ -62,3 +62,17 @@ def test_the_baseline_is_what_came_after_warm_up_and_before_the_first_fault(tmp_
 
 def test_without_a_baseline_there_is_no_recovery_to_speak_of(tmp_path: Path) -> None:
     assert evidence(tmp_path, but(always), faults=[fault(10.0, 15.0)]).recoveries == {}
+
+
+def test_what_overlaps_recovers_from_the_last_heal(tmp_path: Path) -> None:
+    long, short = fault(40.0, 60.0), fault(45.0, 48.0)
+    run = evidence(tmp_path, but(lambda n: 40 <= n < 62, load__cache_get__reset=500), faults=[long, short])
+    assert run.recoveries[long].recovery_s == run.recoveries[short].recovery_s == pytest.approx(3.0)
+    assert calm_s(run)[-1] == TICKS
+    assert not [t_s for t_s in calm_s(run) if 41 <= t_s <= 63]
+
+
+def test_faults_that_overlap_one_through_another_are_one_disturbance(tmp_path: Path) -> None:
+    faults = [fault(40.0, 50.0), fault(48.0, 58.0), fault(56.0, 66.0)]
+    run = evidence(tmp_path, but(lambda n: 40 <= n < 66, load__cache_get__reset=500), faults=faults)
+    assert [run.recoveries[f].recovery_s for f in faults] == [1.0] * 3
