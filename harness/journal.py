@@ -103,10 +103,12 @@ class JournalReader:
         if not self.path.is_file():
             raise JournalError(f"{self.path}: no such journal")
         try:
-            # Not `mode=ro`: a killed writer leaves a log that only a writable handle can recover.
-            self._db = sqlite3.connect(self.path, isolation_level=None)
-            self._db.execute("PRAGMA query_only=ON")
-            self._db.execute("SELECT count(*) FROM meta")
+            with contextlib.ExitStack() as opened:
+                # Not `mode=ro`: a killed writer leaves a log that only a writable handle can recover.
+                self._db = opened.enter_context(contextlib.closing(sqlite3.connect(self.path, isolation_level=None)))
+                self._db.execute("PRAGMA query_only=ON")
+                self._db.execute("SELECT count(*) FROM meta")
+                opened.pop_all()
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}: not a readable journal: {error}") from error
 
