@@ -92,6 +92,13 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Run a benchmark, ours beside its peers': `nox -s bench -- load`."""
+    _install(session, "bench")
+    _run(session, "python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
 def offline_images(session: nox.Session) -> None:
     """Build the container stack's images from Debian's packages, for machines with no container registry."""
     _install(session, "run")
@@ -128,7 +135,7 @@ def types(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Lock the dependency groups of pyproject.toml again, for every platform, with hashes and no addresses."""
     _install(session, "boot")
-    groups = {"tests": None, "run": "tests", "services": "run", "boot": None, "go": None}
+    groups = {"tests": None, "run": "tests", "services": "run", "bench": "tests", "boot": None, "go": None}
     for group, constrained_by in groups.items():
         constraint = ("-c", f"requirements/{constrained_by}.txt") if constrained_by else ()
         session.run(

@@ -9,19 +9,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from chaos.timeline import At, Planned, expand
 from harness.budget import Budget
-from harness.load.arrivals import Stage, constant, ramp
-from harness.load.mix import Mix
-from harness.overrides import Parser, parse_lasting_s, parse_positive, parse_table
+from harness.load.arrivals import Ramp, constant
+from harness.load.load_table import override
+from harness.load.settings import LoadSettings
 from harness.verdict import Decision
 
 # Steady state is proved at this share of the rate: enough to try every operation, too little to strain anything.
 _GENTLE = 0.1
-
-_LOAD_PARSERS: Mapping[str, Parser] = {"rate_per_s": parse_positive, "deadline_s": parse_lasting_s}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +40,10 @@ class Phases:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is run.
-
-    `rate_per_s` is the open-model arrival rate of the whole mix; a request that
-    has not ended `deadline_s` after it was sent counts as timed out; `timeline`
-    counts from the end of warm-up.
-    """
+    """What is run; `timeline` counts from the end of warm-up."""
 
     name: str
-    rate_per_s: float
-    mix: Mix
-    deadline_s: float = 3.0
+    load: LoadSettings
     phases: Phases = field(default_factory=Phases)
     timeline: tuple[At, ...] = ()
     budget: Budget = field(default_factory=Budget)
@@ -64,26 +55,27 @@ class Scenario:
         if planned and max(p.heal_s for p in planned) > self.phases.faults_s + 1e-6:
             raise ValueError(f"{self.name}: the last fault heals after the fault phase of {self.phases.faults_s} s")
 
-    @property
-    def in_flight_max(self) -> int:
-        """Slots for requests in flight: twice what a system that answers nothing before the deadline would take."""
-        return max(16, int(2 * self.rate_per_s * self.deadline_s))
-
     def scaled(self, time_scale: float) -> Scenario:
         """Return the scenario with its phases and fault times multiplied by `time_scale`; rates and budgets stay."""
         timeline = tuple(At(e.at_s * time_scale, e.for_s * time_scale, e.fault) for e in self.timeline)
         return dataclasses.replace(self, phases=self.phases.scaled(time_scale), timeline=timeline)
 
-    def overridden(self, source: str, load: Mapping[str, object], budget: Mapping[str, object]) -> Scenario:
-        """Return the scenario with a target file's `[load]` and `[budget]` applied.
+    def overridden(
+        self,
+        source: str,
+        *,
+        load: Mapping[str, object],
+        operations: Mapping[str, object],
+        budget: Mapping[str, object],
+    ) -> Scenario:
+        """Return the scenario with a target file's `[load]`, `[operations]` and `[budget]` applied.
 
-        Raises an ExceptionGroup of every InputError in either table.
+        Raises an ExceptionGroup of every InputError in them.
         """
         errors: list[Exception] = []
         changed = self
         try:
-            values: dict[str, Any] = {**parse_table(source, "load", load, _LOAD_PARSERS)}
-            changed = dataclasses.replace(changed, **values)
+            changed = dataclasses.replace(changed, load=override(self.load, source, load, operations))
         except ExceptionGroup as group:
             errors += group.exceptions
         try:
@@ -94,15 +86,18 @@ class Scenario:
             raise ExceptionGroup(f"{source} breaks {len(errors)} rule(s)", errors)
         return changed
 
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[Ramp, ...]:
         """Return the load: gentle while steady state is proved, a climb, then one rate for as long as it takes."""
-        gentle = self.rate_per_s * _GENTLE
+        rate_per_s = self.load.rate_per_s
+        gentle = rate_per_s * _GENTLE
         climb_s = self.phases.warm_up_s / 3
         # Proving and healing take time of their own, so the plateau has no end of its own; the run ends it.
-        return constant(gentle, self.phases.steady_s), ramp(gentle, self.rate_per_s, climb_s), self._plateau()
-
-    def _plateau(self) -> Stage:
-        return constant(self.rate_per_s, 10 * (self.phases.warm_up_s + self.phases.faults_s + self.phases.hold_s))
+        plateau_s = 10 * (self.phases.warm_up_s + self.phases.faults_s + self.phases.hold_s)
+        return (
+            constant(gentle, self.phases.steady_s),
+            Ramp(gentle, rate_per_s, climb_s),
+            constant(rate_per_s, plateau_s),
+        )
 
     def planned(self) -> list[Planned]:
         """Return the fault schedule in seconds from the end of warm-up."""

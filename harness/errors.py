@@ -8,6 +8,7 @@
     |-- ChaosError
     |   |-- InjectionFailed     a fault could not be put in place or was not what was asked for
     |   `-- HealFailed          a fault could not be undone, or its undoing not verified
+    |-- LoadError               the load generator itself cannot go on
     `-- JournalError            the record of a run cannot be written or read
 
 Anything else that escapes is a bug.
@@ -66,6 +67,10 @@ class InjectionFailed(ChaosError):
 
 class HealFailed(ChaosError):
     """A fault could not be undone, or its undoing could not be verified."""
+
+
+class LoadError(HeavyweatherError):
+    """The load generator itself cannot go on; the message says what it has run out of, or which worker is gone."""
 
 
 class JournalError(HeavyweatherError):

@@ -13,10 +13,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.load.digest import ErrorKey
 from harness.records import Event, FaultWindow, Sample
 from harness.series import RunSeries
 from harness.stats.recovery import Recovery, healthy_band, recovery
 from harness.verdict import Finding
+
+# A generator later than this at a tick's p95 put on another load than the one planned.
+LATE_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,9 @@ class Evidence:
     `faults` are those of the `planned_faults` that were played; `warm_s` is when
     warm-up ended, `load_end_s` when arrivals did; `services` are those that should
     have been measured; `found` are the ledger keys of
-    the final read, None if it never came; `trouble` are findings that the run
-    itself made, such as steady state not reached.
+    the final read, None if it never came; `errors` are the kinds of trouble that
+    requests met, with their counts; `trouble` are findings that the run itself
+    made, such as steady state not reached.
     """
 
     series: RunSeries
@@ -41,6 +46,7 @@ class Evidence:
     warm_s: float
     load_end_s: float
     seed: int
+    errors: Mapping[ErrorKey, int] = field(default_factory=dict)
     trouble: Sequence[Finding] = field(default_factory=tuple)
 
     @cached_property
@@ -50,7 +56,8 @@ class Evidence:
         if not healed:
             return {}
         first_s = min(f.injected_s for f in self.faults)
-        windows = self.series.windows()
+        # A window in which the generator was late is neither good nor bad.
+        windows = [w for w, late in zip(self.series.windows(), self.late, strict=True) if not late]
         try:
             band = healthy_band([w for w in windows if w.begin_s >= self.warm_s and w.end_s <= first_s])
         except ValueError:
@@ -76,8 +83,13 @@ class Evidence:
         return ends_s
 
     @property
+    def late(self) -> NDArray[np.bool_]:
+        """The ticks, shape (n,), in which the generator was late; what they show is not the system's doing."""
+        return np.nan_to_num(self.series.lag_s) > LATE_S
+
+    @property
     def calm(self) -> NDArray[np.bool_]:
-        """The ticks, shape (n,), after warm-up that no fault and no aftermath of one touches."""
+        """The ticks, shape (n,), after warm-up that no fault, no aftermath of one and no late generator touches."""
         spans = []
         for fault in self.faults:
             after = self.recoveries.get(fault)
@@ -86,4 +98,4 @@ class Evidence:
             else:
                 lasting_s = after.observed_s if after.recovery_s is None else after.recovery_s
                 spans.append((fault.injected_s, self._all_healed_s(fault) + lasting_s))
-        return self.series.outside(spans, since_s=self.warm_s, until_s=self.load_end_s)
+        return self.series.outside(spans, since_s=self.warm_s, until_s=self.load_end_s) & ~self.late

@@ -7,7 +7,7 @@ system did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from harness.budget import Budget
 from harness.checks.acknowledged import check_acknowledged
@@ -19,10 +19,18 @@ from harness.evidence import Evidence
 from harness.records import Sample
 from harness.verdict import Finding, guarded
 
+# The operations whose acknowledged writes the final read looks for, and those that ask with a key.
+LEDGER_WRITES = frozenset({"ledger_write", "pg_write"})
+_CACHE_READS = "cache_get"
+_KEYED = LEDGER_WRITES | {"rpc_echo", "cache_get", "redis_get"}
+
 
 def judge(evidence: Evidence, budget: Budget) -> list[Finding]:
-    """Return every finding about a run; a check that crashes is INCONCLUSIVE and stops no other."""
-    checks: Mapping[str, Callable[[], Sequence[Finding]]] = {
+    """Return every finding about a run; a check that crashes is INCONCLUSIVE and stops no other.
+
+    A check of certain operations is made where the load has them.
+    """
+    checks: dict[str, Callable[[], Sequence[Finding]]] = {
         "generator": lambda: check_generator(evidence),
         "operations": lambda: check_operations(evidence),
         "dropped_arrivals": lambda: check_dropped(evidence, budget),
@@ -34,10 +42,13 @@ def judge(evidence: Evidence, budget: Budget) -> list[Finding]:
         "memory_growth": lambda: check_memory_growth(evidence, budget),
         "process_growth": lambda: check_process_growth(evidence),
         "memory_ceiling": lambda: check_memory_ceiling(evidence, budget),
-        "acknowledged_writes": lambda: check_acknowledged(_writes(evidence), evidence.found),
-        "reply_keys": lambda: check_reply_keys(evidence.history),
-        "cache_hits": lambda: check_cache_hits(evidence.history, budget),
     }
+    if LEDGER_WRITES.intersection(evidence.operations):
+        checks["acknowledged_writes"] = lambda: check_acknowledged(_writes(evidence), evidence.found)
+    if evidence.history or _KEYED.intersection(evidence.operations):
+        checks["reply_keys"] = lambda: check_reply_keys(evidence.history)
+    if _CACHE_READS in evidence.operations:
+        checks["cache_hits"] = lambda: check_cache_hits(evidence.history, budget)
     findings = list(evidence.trouble)
     for check, decide in checks.items():
         findings += guarded(check, decide)
@@ -45,4 +56,4 @@ def judge(evidence: Evidence, budget: Budget) -> list[Finding]:
 
 
 def _writes(evidence: Evidence) -> list[Sample]:
-    return [sample for sample in evidence.history if sample.operation == "ledger_write"]
+    return [sample for sample in evidence.history if sample.operation in LEDGER_WRITES]

@@ -7,15 +7,14 @@ that the load's own loop does nothing but load, and a tick is whole or absent.
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
-
-import numpy as np
+from typing import Protocol
 
 from harness.clock import Clock
 from harness.journal import Journal
-from harness.load.engine import Engine
+from harness.load.digest import Digest, ErrorKey, capped
 from harness.load.histograms import HistogramLog
 from harness.probes.sampler import Sampler
 from harness.records import Event, Outcome, Sample
@@ -25,12 +24,23 @@ _HISTOGRAM_INTERVAL_S = 10.0
 _QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
+class Load(Protocol):
+    """What the recorder asks of a load: one engine, or many workers."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls wait for their replies now."""
+
+    def take(self) -> Digest:
+        """Return what ended since the last call, and what it cost."""
+
+
 class Recorder:
     """Ticks every `tick_s` seconds until stopped, and tells `on_tick` each time.
 
     All times count from `epoch_s`, a reading of the clock. `history` keeps, in
     order, the samples that some checker will read (those with a key); `totals`
-    counts all requests by (operation, outcome).
+    counts all requests by (operation, outcome), `errors` what went wrong with them.
     """
 
     def __init__(
@@ -38,7 +48,7 @@ class Recorder:
         journal: Journal,
         histograms: HistogramLog,
         sampler: Sampler,
-        engine: Engine,
+        load: Load,
         *,
         clock: Clock,
         epoch_s: float,
@@ -48,7 +58,7 @@ class Recorder:
         self._journal = journal
         self._histograms = histograms
         self._sampler = sampler
-        self._engine = engine
+        self._load = load
         self._clock = clock
         self._epoch_s = epoch_s
         self._tick_s = tick_s
@@ -56,10 +66,10 @@ class Recorder:
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self._offered = 0
         self._flushed_s = 0.0
         self.history: list[Sample] = []
         self.totals: Counter[tuple[str, Outcome]] = Counter()
+        self.errors: Counter[ErrorKey] = Counter()
         self.failure: BaseException | None = None
 
     def now_s(self) -> float:
@@ -75,7 +85,7 @@ class Recorder:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write one last tick and end; the engine must have been stopped. Harmless before `start` and when repeated."""
+        """Write one last tick and end; the load must have been stopped. Harmless before `start` and when repeated."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -97,13 +107,13 @@ class Recorder:
 
     def _tick(self) -> None:
         now_s = self.now_s()
-        samples = self._engine.take()
-        offered, self._offered = self._engine.offered - self._offered, self._engine.offered
+        digest = self._load.take()
         values, events = self._sampler.sample(now_s)
-        values |= summarise(samples) | {"load.all.offered": offered, "generator.in_flight": self._engine.in_flight}
-        self.totals.update((sample.operation, sample.outcome) for sample in samples)
-        self.history += [sample for sample in samples if sample.key]
-        self._histograms.record(samples)
+        values |= summarise(digest) | {"generator.in_flight": self._load.in_flight}
+        self.totals += digest.counts
+        self.errors = capped(self.errors + digest.errors)
+        self.history += digest.samples
+        self._histograms.record(digest.times)
         if now_s - self._flushed_s >= _HISTOGRAM_INTERVAL_S:
             self._histograms.flush(now_s)
             self._flushed_s = now_s
@@ -119,19 +129,18 @@ class Recorder:
                 return events
 
 
-def summarise(samples: Sequence[Sample]) -> dict[str, float]:
+def summarise(digest: Digest) -> dict[str, float]:
     """Return one tick's series of the load: counts by operation and outcome, response-time quantiles, lag (seconds)."""
-    counts = Counter(f"load.{s.operation}.{s.outcome}" for s in samples)
-    values: dict[str, float] = {name: float(count) for name, count in counts.items()}
-    replies: defaultdict[str, list[float]] = defaultdict(list)
-    for sample in samples:
-        if sample.outcome is not Outcome.DROPPED:
-            replies["all"].append(sample.response_s)
-            replies[sample.operation].append(sample.response_s)
-    for operation, times_s in replies.items():
-        for name, value in zip(_QUANTILES, np.quantile(times_s, list(_QUANTILES.values())), strict=True):
-            values[f"load.{operation}.response_s_{name}"] = float(value)
-    if samples:
-        values["generator.lag_s_max"] = max(s.lag_s for s in samples)
-        values["generator.lag_s_p95"] = float(np.quantile([s.lag_s for s in samples], 0.95))
+    values: dict[str, float] = {f"load.{op}.{outcome}": float(n) for (op, outcome), n in digest.counts.items()}
+    values["load.all.offered"] = float(digest.offered)
+    for operation in ["all", *sorted({tag.operation for tag in digest.times})]:
+        times = digest.response(None if operation == "all" else operation)
+        if times.total:
+            for name, quantile in _QUANTILES.items():
+                values[f"load.{operation}.response_s_{name}"] = times.quantile_s(quantile)
+    if digest.lag.total:
+        values["generator.lag_s_max"] = digest.lag.max_s
+        values["generator.lag_s_p95"] = digest.lag.quantile_s(0.95)
+    for name, health in digest.health.items():
+        values |= {f"{name}.{figure}": value for figure, value in health._asdict().items()}
     return values

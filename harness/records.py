@@ -14,7 +14,13 @@ from enum import StrEnum
 class Outcome(StrEnum):
     """How one request ended, the same words for every protocol.
 
-    `TIMED_OUT` is indeterminate: the work may have been done.
+    `REFUSED`: nothing of it was taken, for no connection came about. `RESET`: the
+    connection ended before the whole reply; the work may have been done.
+    `TIMED_OUT`: no whole reply within the deadline; indeterminate as well. `SHED`:
+    the system said that it protects itself (HTTP 429 and 503, PostgreSQL's and
+    Redis' "too many clients"). `BAD_STATUS`: any other error that the system
+    answered. `WRONG_REPLY`: it said yes, and the reply is not one to what was
+    asked. `DROPPED`: it was never sent, since no slot was free when it was due.
     """
 
     OK = "ok"
@@ -32,8 +38,11 @@ class Sample:
     """One request: when it was due, when it left, when it ended, and how.
 
     A dropped arrival never left: its `sent_s` and `done_s` equal the time it was
-    dropped. `key` is what the request was about and `answer` what the reply
-    said it was about; both stay empty where no checker reads them.
+    dropped. `connect_s` and `acquire_s` are the parts of the time since `sent_s`
+    that went into opening a connection, and into waiting for one of the client's
+    own pool. `key` is what the request was about and `answer` what the reply
+    said it was about; both stay empty where no checker reads them. `error` is a
+    short label of what went wrong.
     """
 
     operation: str
@@ -43,6 +52,9 @@ class Sample:
     done_s: float
     key: str = ""
     answer: str = ""
+    error: str = ""
+    connect_s: float = 0.0
+    acquire_s: float = 0.0
 
     @property
     def response_s(self) -> float:
@@ -51,8 +63,8 @@ class Sample:
 
     @property
     def service_s(self) -> float:
-        """Seconds from the actual send: what the system took once asked."""
-        return self.done_s - self.sent_s
+        """Seconds from the actual send, less connecting and acquiring: what the system took once asked."""
+        return self.done_s - self.sent_s - self.connect_s - self.acquire_s
 
     @property
     def lag_s(self) -> float:

@@ -150,6 +150,10 @@ class ComposeStack:
         """Return the DSN of the stack's database, past the proxies."""
         return f"postgresql://heavyweather:{self._password}@{self.endpoint('postgres')}/heavyweather"
 
+    def redis_url(self) -> str:
+        """Return the URL of the stack's Redis, past the proxies."""
+        return f"redis://{self.endpoint('redis')}/0"
+
     @engine.answering()
     def services(self) -> tuple[ContainerRef, ...]:
         """Return the containers as they are now: one that was made anew has a new id."""

@@ -93,6 +93,9 @@ class Stack(Protocol):
     def postgres_dsn(self) -> str:
         """Return the DSN of the stack's database, past the proxies."""
 
+    def redis_url(self) -> str:
+        """Return the URL of the stack's Redis, past the proxies."""
+
     def services(self) -> tuple[ServiceRef, ...]:
         """Return what to measure: each service's process or container."""
 

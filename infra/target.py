@@ -18,7 +18,7 @@ from infra.stack import HOPS, SERVICES
 # The reference api refuses work without its stores, so only auth can be done without.
 _OPTIONAL = ("auth",)
 _REQUIRED = frozenset(SERVICES).difference(_OPTIONAL)
-_SECTIONS = ("name", "services", "hops", "load", "budget")
+_SECTIONS = ("name", "services", "hops", "load", "operations", "budget")
 # Below 32768, where outgoing connections take theirs: one could sit on a proxy's port while its fault holds it closed.
 _PORTS = range(1024, 32768)
 _SERVICE_KEYS = ("required", "url", "measured")
@@ -29,8 +29,8 @@ class Target:
     """What to test.
 
     `named` is service to URL, and `unmeasured` are those of them whose processes
-    this machine cannot show; `hops` are fixed ports for proxies; `load` and
-    `budget` are raw tables, parsed by those who use them.
+    this machine cannot show; `hops` are fixed ports for proxies; `load`, `operations`
+    and `budget` are raw tables, parsed by those who use them.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Target:
     unmeasured: frozenset[str]
     hops: Mapping[str, int]
     load: Mapping[str, object]
+    operations: Mapping[str, object]
     budget: Mapping[str, object]
 
 
@@ -72,6 +73,7 @@ def parse_target(source: str, table: Mapping[str, object]) -> Target:
         unmeasured=_unmeasured(source, services, named, errors),
         hops=_hops(source, _table(source, "hops", table, errors), named, errors),
         load=_table(source, "load", table, errors),
+        operations=_table(source, "operations", table, errors),
         budget=_table(source, "budget", table, errors),
     )
     if errors:

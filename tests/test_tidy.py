@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("harness", "chaos", "infra", "fixtures", "suites", "reports")
+ROOMS = ("harness", "chaos", "infra", "fixtures", "suites", "reports", "benchmarks")
 FILE_LINES_MAX, FUNCTION_LINES_MAX = 400, 60
 BANNED = {
     *("util", "utils", "helper", "helpers", "common", "manager", "managers"),

@@ -1,20 +1,41 @@
 """When each request is due: pure schedules of an open model.
 
 An arrival process is an iterator of seconds since the load's start, never
-descending. Each time is computed from its index, not from the one before, so
-the schedule cannot drift; the engine only compares it with the clock.
+descending. Arrival n is due where the integral of the rate reaches n; each
+time is computed from its own number, not from the one before, so the schedule
+cannot drift, and the engine only compares it with the clock.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
+
+# A sine's integral has no inverse in closed form. Bisection from the whole stage down: 2^-60 of it is below a double.
+_HALVINGS = 60
+
+
+class Stage(Protocol):
+    """A stretch of load."""
+
+    @property
+    def for_s(self) -> float:
+        """How long it lasts, in seconds."""
+
+    @property
+    def arrivals(self) -> float:
+        """How many arrivals come due in it: its rate's integral."""
+
+    def offset_s(self, k: float) -> float:
+        """Return the seconds into the stage by which `k` arrivals, 0 to `arrivals`, have come due."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """A stretch of load: the rate goes in a straight line from `from_per_s` to `to_per_s` over `for_s`."""
+class Ramp:
+    """The rate goes in a straight line from `from_per_s` to `to_per_s` over `for_s`."""
 
     from_per_s: float
     to_per_s: float
@@ -22,48 +43,128 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Raise ValueError for a negative rate or duration."""
-        if min(self.from_per_s, self.to_per_s, self.for_s) < 0 or not math.isfinite(self.from_per_s + self.to_per_s):
-            raise ValueError(f"a stage's rates and duration must be finite and not negative: {self}")
+        _check(self, self.from_per_s, self.to_per_s, self.for_s)
+
+    @property
+    def arrivals(self) -> float:
+        """How many arrivals come due in it."""
+        return (self.from_per_s + self.to_per_s) / 2 * self.for_s
+
+    def offset_s(self, k: float) -> float:
+        """Return when `k` have come due: from*t + slope*t^2/2 = k, solved in the form that is exact at slope 0."""
+        if k <= 0:
+            return 0.0
+        slope = (self.to_per_s - self.from_per_s) / self.for_s
+        root = math.sqrt(max(0.0, self.from_per_s**2 + 2 * slope * k))
+        return min(self.for_s, 2 * k / (self.from_per_s + root))
 
 
-def constant(rate_per_s: float, for_s: float) -> Stage:
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """`count` arrivals due at one moment; it takes no time."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a negative count."""
+        _check(self, self.count)
+
+    @property
+    def for_s(self) -> float:
+        """It takes no time."""
+        return 0.0
+
+    @property
+    def arrivals(self) -> float:
+        """All of them."""
+        return float(self.count)
+
+    def offset_s(self, k: float) -> float:
+        """Return 0: all are due at once."""
+        del k
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sine:
+    """The rate swings `swing_per_s` around `mean_per_s` once every `period_s`, upwards first: days and nights."""
+
+    mean_per_s: float
+    swing_per_s: float
+    period_s: float
+    for_s: float
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a negative rate, at its lowest too, or a period of nothing."""
+        _check(self, self.mean_per_s, self.swing_per_s, self.mean_per_s - self.swing_per_s, self.for_s)
+        if not 0 < self.period_s < math.inf:
+            raise ValueError(f"a sine needs a period above 0: {self}")
+
+    @property
+    def arrivals(self) -> float:
+        """How many arrivals come due in it."""
+        return self._due(self.for_s)
+
+    def _due(self, t_s: float) -> float:
+        turn = 2 * math.pi / self.period_s
+        return self.mean_per_s * t_s + self.swing_per_s / turn * (1 - math.cos(turn * t_s))
+
+    def offset_s(self, k: float) -> float:
+        """Return when `k` have come due, by bisection."""
+        low_s, high_s = 0.0, self.for_s
+        for _ in range(_HALVINGS):
+            middle_s = (low_s + high_s) / 2
+            low_s, high_s = (middle_s, high_s) if self._due(middle_s) < k else (low_s, middle_s)
+        return high_s if k > 0 else 0.0
+
+
+def constant(rate_per_s: float, for_s: float) -> Ramp:
     """Return a stage at one rate."""
-    return Stage(rate_per_s, rate_per_s, for_s)
+    return Ramp(rate_per_s, rate_per_s, for_s)
 
 
-def ramp(from_per_s: float, to_per_s: float, for_s: float) -> Stage:
-    """Return a stage that climbs or falls in a straight line."""
-    return Stage(from_per_s, to_per_s, for_s)
+def steps(from_per_s: float, to_per_s: float, count: int, each_s: float) -> tuple[Ramp, ...]:
+    """Return `count` stages of `each_s` seconds, from one rate to the other in even steps. Raises ValueError."""
+    if count < 2:
+        raise ValueError(f"a staircase needs at least 2 steps, not {count}")
+    height = (to_per_s - from_per_s) / (count - 1)
+    return tuple(constant(from_per_s + height * n, each_s) for n in range(count))
 
 
-def schedule(*stages: Stage) -> Iterator[float]:
-    """Yield the due time of every arrival of the stages, one after another.
+def schedule(*stages: Stage, poisson_seed: int | None = None) -> Iterator[float]:
+    """Yield the due time of every arrival of the stages, one after another, without a gap or a burst between them.
 
-    Arrival n is due where the integral of the rate reaches n, so the stages
-    join without a gap or a burst.
+    With a `poisson_seed` the arrivals are those of a Poisson process at the same rates: one is due where the
+    integral reaches a sum of exponential draws (a process of rate 1, with its time bent; Cinlar 1975), but for
+    spikes, whose arrivals are all due at once whatever their number.
     """
     begins_s = 0.0
-    due = 0.0
-    n = 0
+    before = 0.0
+    counts = _whole() if poisson_seed is None else _exponential(random.Random(poisson_seed))
+    n = next(counts)
     for stage in stages:
-        offset_s = _inverse(stage)
-        total = due + (stage.from_per_s + stage.to_per_s) / 2 * stage.for_s
-        while n < total:
-            yield begins_s + offset_s(n - due)
-            n += 1
-        due = total
+        until = before + stage.arrivals
+        while n < until:
+            yield begins_s + stage.offset_s(n - before)
+            n = next(counts)
+        before = until
         begins_s += stage.for_s
 
 
-def _inverse(stage: Stage) -> Callable[[float], float]:
-    """Return the time within the stage by which `k` arrivals have come due.
+def _whole() -> Iterator[float]:
+    n = 0
+    while True:
+        yield float(n)
+        n += 1
 
-    Solves from*t + slope*t^2/2 = k for t, in the form that stays exact when the slope is 0.
-    """
-    slope = (stage.to_per_s - stage.from_per_s) / stage.for_s if stage.for_s else 0.0
 
-    def offset_s(k: float) -> float:
-        root = math.sqrt(max(0.0, stage.from_per_s**2 + 2 * slope * k))
-        return min(stage.for_s, 2 * k / (stage.from_per_s + root)) if k > 0 else 0.0
+def _exponential(rng: random.Random) -> Iterator[float]:
+    total = 0.0
+    while True:
+        total += rng.expovariate(1.0)
+        yield total
 
-    return offset_s
+
+def _check(stage: object, *numbers: float) -> None:
+    if not all(0 <= number < math.inf for number in numbers):
+        raise ValueError(f"a stage's rates and duration must be finite and not negative: {stage}")

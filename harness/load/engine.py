@@ -1,9 +1,10 @@
-"""The open-model engine: requests leave when they are due, whatever became of those before.
+"""The engine: requests leave when they are due, whatever became of those before.
 
 It runs its own event loop in its own thread and does as little as it can
 there: it compares the schedule with the clock, starts operations and stamps
-them. Everything else (histograms, journal, checks) happens where the samples
-are taken from, off this loop.
+them. Everything else (histograms, journal, checks) happens where its digests
+are taken, off this loop. Sessions (users, sockets) run beside the arrivals and
+share all of it.
 """
 
 from __future__ import annotations
@@ -12,57 +13,95 @@ import asyncio
 import contextlib
 import sys
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Generic, TypeVar
 
-from harness.load.http import HttpClient
-from harness.load.mix import Operation
-from harness.records import Outcome, Sample
+from harness.load.call import DEADLINE_S, NOBODY, Call, Operation, now_ns
+from harness.load.digest import Clock, Digest, Health
+from harness.load.dispatch import Dispatcher
+from harness.load.pacer import Arrival, Pacer
+from harness.load.pauses import GcPauses
+from harness.load.session import Session
+from harness.probes.process import own_figures
+from harness.records import Outcome
 
-# Behind schedule the pacer would never await; it lets the replies in after this many arrivals.
-_BURST = 32
-# uvloop's timers go in whole milliseconds and may end early; a shorter sleep would only spin.
-_STEP_S = 0.001
+_NS_PER_S = 1_000_000_000
+# Far above the number of any arrival: what sessions do is numbered from here.
+SESSION_NUMBERS = 1 << 48
+# The name under which an engine tells of its own health.
+GENERATOR = "generator"
+
+C = TypeVar("C")
 
 
-@dataclass(frozen=True, slots=True)
-class LoadPlan:
-    """What the engine plays.
+@dataclass(frozen=True)
+class Part(Generic[C]):
+    """What one engine plays: a whole load, or its share of one.
 
-    `arrivals` are seconds from the load's start, ascending; `names` gives each
-    arrival its operation; at most `in_flight_max` requests wait for their
-    replies at once, and an arrival beyond that is dropped and counted.
+    `arrivals` are in the order in which they are due; `connect` opens the clients
+    that operations are given. A call that has not ended by its operation's deadline (seconds) is
+    given up as timed out. At most `in_flight_max` calls wait for their replies at
+    once, and an arrival beyond that is dropped and counted. `sessions` each begin
+    some seconds after the start; their calls are numbered from `session_numbers`.
     """
 
-    arrivals: Iterator[float]
-    names: Iterator[str]
-    operations: Mapping[str, Operation]
-    connect: Callable[[], AbstractAsyncContextManager[HttpClient]]
+    arrivals: Iterator[Arrival]
+    operations: Mapping[str, Operation[C]]
+    connect: Callable[[], AbstractAsyncContextManager[C]]
     in_flight_max: int
+    deadline_s: float = DEADLINE_S
+    deadlines_s: Mapping[str, float] = field(default_factory=dict)
+    sessions: Sequence[tuple[float, Session[C]]] = ()
+    session_numbers: Iterator[int] = field(default_factory=lambda: count(SESSION_NUMBERS))
+
+    def call(self, operation: str, number: int, *, user: int, intended_ns: int) -> Call:
+        """Return a call to one of the operations, with its deadline."""
+        deadline_s = self.deadlines_s.get(operation, self.deadline_s)
+        return Call(operation, number, user=user, intended_ns=intended_ns, deadline_s=deadline_s)
 
 
-class Engine:
-    """Plays one load plan; `epoch_s` is the `perf_counter` reading that all its stamps count from."""
+class Engine(Generic[C]):
+    """Plays one part; `epoch_s` is the `perf_counter` reading that all its stamps count from.
 
-    def __init__(self, plan: LoadPlan, *, epoch_s: float) -> None:
-        self._plan = plan
-        self._epoch_s = epoch_s
-        self._samples: deque[Sample] = deque()
+    The load begins `start_s` seconds after the epoch, or, where none is given, as soon as it can.
+    """
+
+    def __init__(self, part: Part[C], *, epoch_s: float, start_s: float | None = None) -> None:
+        self._part = part
+        self._epoch_ns = round(epoch_s * _NS_PER_S)
+        self._start_s = start_s
+        self._dispatcher = Dispatcher(part.operations, in_flight_max=part.in_flight_max, epoch_ns=self._epoch_ns)
+        self._gc = GcPauses()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pacer: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Event | None = None
         self._begun = threading.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self._told = 0
         self.offered = 0
-        self.failure: BaseException | None = None
+
+    @property
+    def clocks(self) -> Sequence[Clock]:
+        """None but the run's own."""
+        return ()
 
     @property
     def in_flight(self) -> int:
-        """How many requests wait for their replies now."""
-        return len(self._tasks)
+        """How many calls wait for their replies now."""
+        return len(self._dispatcher.running)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the load, or one of its operations, that never should have."""
+        return self._failure or self._dispatcher.failure
+
+    @property
+    def over(self) -> bool:
+        """Whether everything that the part holds has been played and has ended."""
+        return self._thread.ident is not None and not self._thread.is_alive()
 
     def start(self) -> None:
         """Begin the schedule; returns once it has begun."""
@@ -70,72 +109,123 @@ class Engine:
         self._begun.wait()
 
     def stop(self, *, drain_s: float) -> bool:
-        """End the arrivals, give requests in flight `drain_s` seconds, and return whether all of them ended.
+        """End arrivals and sessions, give calls in flight `drain_s` seconds, and return whether all of them ended.
 
         Harmless before `start` and when called again.
         """
         if self._thread.ident is None:
             return True
-        if self._loop is not None and self._pacer is not None and not self._pacer.done():
+        if self._loop is not None and self._stopping is not None:
             with contextlib.suppress(RuntimeError):  # the loop closed by itself in the meantime
-                self._loop.call_soon_threadsafe(self._pacer.cancel)
+                self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(drain_s)
         return not self._thread.is_alive()
 
-    def take(self) -> list[Sample]:
-        """Return the samples that ended since the last call, in the order they ended."""
-        return [self._samples.popleft() for _ in range(len(self._samples))]
+    def warm(self) -> None:
+        """Take what is in memory now for what the load will hold to its end: garbage collections leave it out."""
+        self._gc.freeze()
 
-    def _now_s(self) -> float:
-        return time.perf_counter() - self._epoch_s
+    def take(self) -> Digest:
+        """Return what ended since the last call, and what it cost."""
+        ended = self._dispatcher.ended
+        calls = [ended.popleft() for _ in range(len(ended))]
+        told, self._told = self._told, self.offered
+        return Digest.of(calls, offered=self._told - told, health={GENERATOR: self._health()})
+
+    def _health(self) -> Health:
+        own, pauses_ns = own_figures(), self._gc.take()
+        return Health(own["cpu_s"], own["rss_bytes"], len(pauses_ns), max(pauses_ns, default=0) / _NS_PER_S)
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            with asyncio.Runner(loop_factory=_fast_loop()) as runner, self._gc:
+                self._gc.freeze()
                 runner.run(self._play())
         except Exception as error:  # noqa: BLE001 - whatever ended the load, the run must say so, not this thread
-            self.failure = error
+            self._failure = self._failure or error
         finally:
             self._begun.set()
 
     async def _play(self) -> None:
         self._loop = asyncio.get_running_loop()
-        async with self._plan.connect() as client:
-            self._pacer = asyncio.create_task(self._pace(client))
+        self._stopping = stopping = asyncio.Event()
+        async with self._part.connect() as clients:
+            pacer = self._pacer(clients, self._loop)
+            desk = _Desk(self._part, self._dispatcher, clients, stopping)
+            sessions = [asyncio.create_task(desk.host(*session)) for session in self._part.sessions]
+            sweeper = asyncio.create_task(self._dispatcher.sweep())
+            played = _all(pacer.over.wait(), *sessions)
+            stopped = asyncio.create_task(stopping.wait())
+            pacer.begin()
             self._begun.set()
-            await asyncio.wait([self._pacer])
-            if not self._pacer.cancelled() and (error := self._pacer.exception()) is not None:
-                self.failure = error
-            while self._tasks:
-                await asyncio.wait(self._tasks)
+            ends: list[asyncio.Future[Any]] = [played, stopped]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            pacer.close()
+            stopping.set()
+            await asyncio.wait(ends)
+            while self._dispatcher.running:
+                await asyncio.wait([*self._dispatcher.running.values()])
+            sweeper.cancel()
+            self._failure = self._failure or pacer.failure
+            for session in sessions:
+                self._failure = self._failure or session.exception()
 
-    async def _pace(self, client: HttpClient) -> None:
-        plan = self._plan
-        start_s = self._now_s()
-        for number, (offset_s, name) in enumerate(zip(plan.arrivals, plan.names, strict=False)):
-            due_s = start_s + offset_s
-            # Never early: a request that leaves before it is due would look faster than it was.
-            while (ahead_s := due_s - self._now_s()) > 0:  # noqa: ASYNC110 - a clock sets no event
-                await asyncio.sleep(max(ahead_s, _STEP_S))
-            if number % _BURST == 0:
-                await asyncio.sleep(0)
+    def _pacer(self, clients: C, loop: asyncio.AbstractEventLoop) -> Pacer:
+        part, dispatcher, epoch_ns = self._part, self._dispatcher, self._epoch_ns
+
+        def go(arrival: Arrival, due_ns: int) -> None:
             self.offered += 1
-            if len(self._tasks) >= plan.in_flight_max:
-                now_s = self._now_s()
-                self._samples.append(Sample(name, Outcome.DROPPED, due_s, now_s, now_s))
-                continue
-            task = asyncio.create_task(self._send(client, name, number, due_s))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            call = part.call(arrival.operation, arrival.number, user=NOBODY, intended_ns=due_ns - epoch_ns)
+            dispatcher.launch(clients, call, loop)
 
-    async def _send(self, client: HttpClient, name: str, number: int, due_s: float) -> None:
-        sent_s = self._now_s()
-        try:
-            ending = await self._plan.operations[name](client, number)
-        except Exception as error:  # noqa: BLE001 - a bug in an operation must end the run, not vanish with its task
-            self.failure = self.failure or error
-            return
-        self._samples.append(Sample(name, ending.outcome, due_s, sent_s, self._now_s(), ending.key, ending.answer))
+        start_ns = now_ns() if self._start_s is None else epoch_ns + round(self._start_s * _NS_PER_S)
+        return Pacer(loop, self._part.arrivals, go, start_ns=start_ns)
+
+
+class _Desk(Generic[C]):
+    """What one engine lets its sessions do."""
+
+    def __init__(self, part: Part[C], dispatcher: Dispatcher[C], clients: C, stopping: asyncio.Event) -> None:
+        self._part = part
+        self._dispatcher = dispatcher
+        self._stopping = stopping
+        self.clients = clients
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    async def host(self, begin_s: float, session: Session[C]) -> None:
+        """Let a session begin after `begin_s` seconds, unless the load ends before."""
+        if await self.pause(begin_s):
+            await session(self)
+
+    async def perform(self, operation: str, *, user: int) -> Outcome:
+        return await self._dispatcher.perform(self.clients, self._call(operation, user))
+
+    def begin(self, operation: str, *, user: int) -> Call:
+        call = self._call(operation, user)
+        call.sent_ns = call.intended_ns
+        return call
+
+    def end(self, call: Call, outcome: Outcome) -> None:
+        self._dispatcher.end(call, outcome)
+
+    async def pause(self, duration_s: float) -> bool:
+        if duration_s > 0 and not self.stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(duration_s):
+                    await self._stopping.wait()
+        return not self.stopping
+
+    def _call(self, operation: str, user: int) -> Call:
+        number = next(self._part.session_numbers)
+        return self._part.call(operation, number, user=user, intended_ns=self._dispatcher.now_ns())
+
+
+def _all(*waited: Awaitable[object]) -> asyncio.Future[list[object]]:
+    """Return a future of all of them, whatever becomes of each."""
+    return asyncio.gather(*waited, return_exceptions=True)
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -1,62 +1,66 @@
-"""Response and service times as HdrHistogram interval logs.
+"""Response, service, connect and acquire times as HdrHistogram interval logs.
 
-One histogram for each operation, outcome and kind of time; every interval
-each goes as one tagged line into `load.hlog` and is reset. Any window of the
-run is then an exact merge, and other HdrHistogram tools read the file.
+One histogram for each operation, outcome and kind of time; every interval each
+goes as one tagged line into `load.hlog`, and begins anew. Any window of the run
+is then an exact merge, and other HdrHistogram tools read the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 from pathlib import Path
 
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader, HistogramLogWriter
 
-from harness.records import Outcome, Sample
+from harness.load.digest import Tag
+from harness.load.times import Times, empty_histogram
 
 FILE_NAME = "load.hlog"
-# Microseconds, from 1 us to 5 min, at 3 digits: finer than any clock here, longer than any deadline.
-_LOWEST, _HIGHEST, _DIGITS = 1, 300_000_000, 3
+# Beyond any mix of ours; every tag takes a line of some KB an interval, and memory for as long as it lasts.
+TAGS_MAX = 1000
+OTHER_TAG = "other"
+
 _US = 1e6
-
-
-def _new() -> HdrHistogram:
-    return HdrHistogram(_LOWEST, _HIGHEST, _DIGITS)
+_STAMPS_PER_S = 1e3
 
 
 class HistogramLog:
-    """Collects samples and writes an interval's histograms at a time. Times in the file are seconds since the epoch."""
+    """Collects the times of digests and writes an interval's histograms at once.
+
+    Times in the file are seconds since the run's epoch, durations microseconds.
+    """
 
     def __init__(self, run_folder: Path) -> None:
         self._file = (run_folder / FILE_NAME).open("w", encoding="ascii")
         self._writer = HistogramLogWriter(self._file)
         self._writer.output_log_format_version()
         self._writer.output_legend()
-        self._open: dict[str, HdrHistogram] = {}
+        self._open: dict[str, Times] = {}
+        self._known: set[str] = set()
         self._began_s = 0.0
 
-    def record(self, samples: Iterable[Sample]) -> None:
-        """Count samples into the open interval; a dropped arrival took no time and has none."""
-        for sample in samples:
-            if sample.outcome is not Outcome.DROPPED:
-                tag = f"{sample.operation}.{sample.outcome}"
-                self._count(f"{tag}.response", sample.response_s)
-                self._count(f"{tag}.service", sample.service_s)
+    def record(self, times: dict[Tag, Times]) -> None:
+        """Add to the open interval. Tags beyond TAGS_MAX different ones in a run are kept together as `other`."""
+        for tag, more in times.items():
+            name = self._name(tag)
+            held = self._open.get(name)
+            self._open[name] = more if held is None else Times.sum((held, more))
 
-    def _count(self, tag: str, time_s: float) -> None:
-        histogram = self._open.get(tag)
-        if histogram is None:
-            histogram = self._open[tag] = _new()
-        histogram.record_value(min(max(int(time_s * _US), _LOWEST), _HIGHEST))
+    def _name(self, tag: Tag) -> str:
+        name = str(tag)
+        if name not in self._known and len(self._known) >= TAGS_MAX:
+            return f"{OTHER_TAG}.{tag.kind}"
+        self._known.add(name)
+        return name
 
     def flush(self, now_s: float) -> None:
         """Close the interval at `now_s` and write its lines."""
-        for tag, histogram in self._open.items():
-            if histogram.get_total_count():
-                self._file.write(f"Tag={tag},")
-                self._writer.output_interval_histogram(histogram, self._began_s or 1e-6, now_s, _US)
-                histogram.reset()
+        for name, times in self._open.items():
+            self._file.write(f"Tag={name},")
+            # The library takes a beginning of 0 for one that was not given.
+            self._writer.output_interval_histogram(times.histogram(), self._began_s or 1e-6, now_s, _US)
+        self._open = {}
         self._file.flush()
         self._began_s = now_s
 
@@ -66,13 +70,22 @@ class HistogramLog:
             self.flush(now_s)
 
 
-def merged(run_folder: Path, tag: str) -> HdrHistogram:
-    """Return the whole run's histogram (microseconds) of one tag, `OPERATION.OUTCOME.response` or `.service`."""
-    reader = HistogramLogReader(str(run_folder / FILE_NAME), _new())
-    total = _new()
+def merged(run_folder: Path, tag: str, *, since_s: float = 0.0, until_s: float = math.inf) -> HdrHistogram:
+    """Return one tag's histogram (microseconds) of the intervals that lie within a window of the run.
+
+    A tag is `OPERATION.OUTCOME.KIND`, the kind one of response, service, connect and acquire.
+    """
+    reader = HistogramLogReader(str(run_folder / FILE_NAME), empty_histogram())
+    total = empty_histogram()
     try:
         while (histogram := reader.get_next_interval_histogram()) is not None:
-            if histogram.get_tag() == tag:
+            begins_s, ends_s = (
+                histogram.get_start_time_stamp() / _STAMPS_PER_S,
+                histogram.get_end_time_stamp() / _STAMPS_PER_S,
+            )
+            # The file's stamps are whole milliseconds.
+            within = begins_s > since_s - 1 / _STAMPS_PER_S and ends_s < until_s + 1 / _STAMPS_PER_S
+            if histogram.get_tag() == tag and within:
                 total.add(histogram)
     finally:
         reader.close()

@@ -1,30 +1,40 @@
 """The measured HTTP client: one request, one outcome, and no retry anywhere.
 
-pyreqwest because its cost for each request is a fraction of its peers'; one
-client is shared by all requests of a load, as building one is dear. Its stack
-sends a request again only when the server had closed the connection before a
-byte of it left, so no work is done twice behind the measurement.
+Ours, on the load's own loop, because the clients that could be had hide what
+must be measured: when the connection stood, and that a request was sent twice;
+and because a client with a thread of its own costs a multiple for each request
+that is not sent in a crowd. It speaks plain HTTP/1.1, with or without TLS; no
+redirects, cookies, proxies or compression, which no measurement wants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+import asyncio
+import errno
+import json
+import ssl
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
-import pyreqwest.exceptions as failure
-from pyreqwest.client import Client, ClientBuilder
-
+from harness.errors import LoadError
+from harness.load.call import NOBODY, Call, now_ns
+from harness.load.http_connection import HttpConnection, NotHttp, RawReply
+from harness.load.sse import parse_events
 from harness.records import Outcome
 
 # A server that says so is protecting itself; any other bad status is a failure.
 SHED_STATUSES = frozenset({429, 503})
+# Common servers end an idle connection after 5 s: ending it before them, we never write into one that is closing.
+_IDLE_NS = 4_000_000_000
+# What our own machine has run out of, and no server's doing.
+_OWN_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class HttpReply:
+class HttpReply(NamedTuple):
     """What came back: `status` is 0 and `document` None where no whole reply did."""
 
     outcome: Outcome
@@ -37,19 +47,31 @@ class HttpReply:
 
 
 class HttpClient:
-    """Requests against one base URL, each with the same deadline (seconds, connecting included)."""
+    """Requests against one base URL. Each is given up by cancelling it, which ends its connection.
 
-    def __init__(self, base_url: str, *, deadline_s: float, headers: Mapping[str, str] | None = None) -> None:
-        self._client: Client = (
-            ClientBuilder()
-            .base_url(base_url)
-            .timeout(timedelta(seconds=deadline_s))
-            .default_headers(dict(headers or {}))
-            .user_agent("heavyweather-load")
-            .follow_redirects(False)
-            .no_proxy()
-            .build()
-        )
+    `tokens` are bearer tokens: a virtual user always shows the same one, arrivals that belong to nobody take turns.
+    With `fresh` every request opens a connection of its own; otherwise connections are kept and used again, the last
+    one first, and there are as many as requests wait at once. Opening one is the call's `connect_ns`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        tokens: Sequence[str] = (),
+        fresh: bool = False,
+    ) -> None:
+        parts = urlsplit(base_url)
+        self._host = parts.hostname or ""
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._port = parts.port or (443 if self._tls else 80)
+        self._prefix = parts.path.rstrip("/")
+        fixed = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "heavyweather-load", **(headers or {})}
+        self._fixed = _lines(fixed)
+        self._authorizations = [_lines({"Authorization": f"Bearer {token}"}) for token in tokens]
+        self._fresh = fresh
+        self._idle: list[HttpConnection] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,47 +79,147 @@ class HttpClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self._client.close()
+        while self._idle:
+            self._idle.pop().close()
 
     async def send(
-        self, method: str, path: str, *, document: object = None, headers: Mapping[str, str] | None = None
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        *,
+        document: object = None,
+        headers: Mapping[str, str] | None = None,
+        json_reply: bool = True,
     ) -> HttpReply:
-        """Send one request with an optional JSON document and return how it ended, whatever the server did."""
-        request = self._client.request(method, path)
-        if document is not None:
-            request = request.body_json(document)
-        if headers:
-            request = request.headers(dict(headers))
+        """Send one request with an optional JSON document and return how it ended.
+
+        The reply must be JSON, unless `json_reply` is false: then its body is not looked at.
+        """
+        raw = await self._exchange(call, method, path, document, headers)
+        if not isinstance(raw, RawReply):
+            return HttpReply(raw)
+        if not json_reply:
+            return _judged(call, raw.status, None, readable=True)
         try:
-            response = await request.build().send()
-            body = await response.json()
-        except failure.JSONDecodeError:
-            return HttpReply(_status_outcome(response.status, readable=False), response.status)
-        except failure.RequestError as error:
-            return HttpReply(outcome_of(error))
-        return HttpReply(_status_outcome(response.status, readable=True), response.status, body)
+            return _judged(call, raw.status, json.loads(raw.body), readable=True)
+        except (ValueError, RecursionError):
+            return _judged(call, raw.status, None, readable=False)
+
+    async def stream(
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        *,
+        document: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpReply:
+        """Send one request for a stream of server-sent events; the reply's document is the list of them, at its end."""
+        wanted = {"Accept": "text/event-stream", **(headers or {})}
+        raw = await self._exchange(call, method, path, document, wanted)
+        if not isinstance(raw, RawReply):
+            return HttpReply(raw)
+        readable = raw.header(b"content-type").startswith(b"text/event-stream")
+        return _judged(call, raw.status, parse_events(raw.body), readable=readable)
+
+    async def _exchange(
+        self, call: Call, method: str, path: str, document: object, headers: Mapping[str, str] | None
+    ) -> RawReply | Outcome:
+        head, body = self._request(call, method, path, document, headers)
+        connection = self._take()
+        if connection is None:
+            try:
+                connection = await self._connect(call)
+            except OSError as error:
+                return call.fail(_connect_outcome(error), error)
+        try:
+            raw = await connection.exchange(head, body, head_only=method == "HEAD")
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+        except ConnectionError as error:
+            return call.fail(Outcome.RESET, error)
+        except NotHttp as error:
+            return call.fail(Outcome.WRONG_REPLY, error)
+        self._give_back(connection)
+        return raw
+
+    def _request(
+        self, call: Call, method: str, path: str, document: object, headers: Mapping[str, str] | None
+    ) -> tuple[bytes, bytes]:
+        fixed = self._fixed
+        if self._authorizations:
+            turn = call.number if call.user == NOBODY else call.user
+            fixed += self._authorizations[turn % len(self._authorizations)]
+        if headers:
+            fixed += _lines(headers)
+        body = b""
+        if document is not None:
+            body = _encode(document).encode()
+            fixed += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        elif method not in _WITHOUT_BODY:
+            fixed += "Content-Length: 0\r\n"
+        return f"{method} {self._prefix}{path} HTTP/1.1\r\n{fixed}\r\n".encode("latin-1"), body
+
+    def _take(self) -> HttpConnection | None:
+        """Return a connection that is kept, the one used last."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable:
+                if now_ns() - connection.idle_since_ns < _IDLE_NS:
+                    return connection
+                connection.close()
+        return None
+
+    def _give_back(self, connection: HttpConnection) -> None:
+        if self._fresh or not connection.reusable:
+            connection.close()
+            return
+        connection.idle_since_ns = now = now_ns()
+        self._idle.append(connection)
+        # The first was idle longest: a crowd that has gone leaves its connections one by one.
+        if not self._idle[0].reusable or now - self._idle[0].idle_since_ns > _IDLE_NS:
+            self._idle.pop(0).close()
+
+    async def _connect(self, call: Call) -> HttpConnection:
+        """Open a connection. Raises OSError for what is the server's or the link's doing, LoadError for ours."""
+        loop = asyncio.get_running_loop()
+        began_ns = now_ns()
+        try:
+            _, connection = await loop.create_connection(
+                lambda: HttpConnection(loop), self._host, self._port, ssl=self._tls
+            )
+        except OSError as error:
+            if error.errno in _OWN_LIMITS:
+                rule = "allow the harness more descriptors or ports, or lower the load"
+                raise LoadError(f"no connection can be opened from here: {error}; {rule}") from error
+            raise
+        finally:
+            call.connect_ns = now_ns() - began_ns
+        return connection
 
 
-def _status_outcome(status: int, *, readable: bool) -> Outcome:
-    if status in SHED_STATUSES:
-        return Outcome.SHED
+# Their requests say nothing of a body; all others must, or servers wait for one.
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    """Return headers as they are sent. Raises ValueError for one that would end early or begin another."""
+    for name, value in headers.items():
+        if not name.isascii() or any(character in name + value for character in "\r\n\0"):
+            raise ValueError(f"no such header can be sent: {name!r}: {value!r}")
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+
+
+def _judged(call: Call, status: int, document: Any, *, readable: bool) -> HttpReply:
     if 200 <= status < 300:
-        return Outcome.OK if readable else Outcome.WRONG_REPLY
-    return Outcome.BAD_STATUS
+        outcome = Outcome.OK if readable else call.fail(Outcome.WRONG_REPLY, "unreadable body")
+    else:
+        outcome = call.fail(Outcome.SHED if status in SHED_STATUSES else Outcome.BAD_STATUS, f"status {status}")
+    return HttpReply(outcome, status, document)
 
 
-def outcome_of(error: failure.RequestError) -> Outcome:
-    """Return the outcome that an error of the client's own tree stands for.
-
-    `ConnectError` covers every failure of a connection, old or new, so the
-    causes tell the two apart: only in the Connect phase is it certain that
-    nothing of the request left.
-    """
-    if isinstance(error, failure.RequestTimeoutError):
-        return Outcome.TIMED_OUT
-    causes = [cause["message"] for cause in error.details["causes"] or []]
-    if isinstance(error, failure.ConnectError) and any("(Connect)" in cause for cause in causes):
-        return Outcome.REFUSED
-    if isinstance(error, failure.NetworkError | failure.BodyDecodeError):
-        return Outcome.RESET
-    return Outcome.WRONG_REPLY
+def _connect_outcome(error: OSError) -> Outcome:
+    """Return what a failed connect is: refused, unless the system gave up waiting for an answer."""
+    return Outcome.TIMED_OUT if isinstance(error, TimeoutError) else Outcome.REFUSED

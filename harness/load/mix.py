@@ -6,24 +6,8 @@ The same seed gives the same sequence of operations, whatever their outcomes.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-from harness.load.http import HttpClient
-from harness.records import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How one operation ended; `key` and `answer` as in Sample."""
-
-    outcome: Outcome
-    key: str = ""
-    answer: str = ""
-
-
-# An operation gets the shared client and the arrival's number, unique in the run.
-Operation = Callable[[HttpClient, int], Awaitable[Ending]]
 
 
 @dataclass(frozen=True, slots=True)

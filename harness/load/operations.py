@@ -1,20 +1,30 @@
-"""The four operations of the reference API, by name.
+"""The reference system's operations, by name.
 
-Each builds its request from the arrival's number alone, so that a run's
-sequence repeats with its seed, and names what a checker needs: the key it
-asked for and the key the reply spoke of.
+Each builds its request from the call's number alone, so that a run's sequence
+repeats with its seed, and notes what a checker needs: the key it asked for and
+the key the reply spoke of. Where nothing but a wrong reply is of interest, the
+key is noted only then, so that a long run keeps nothing of the good ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from harness.load.http import HttpClient
-from harness.load.mix import Ending, Operation
+from harness.load.call import Call, Operation
+from harness.load.clients import AUTH, POSTGRES, REDIS, Clients
+from harness.load.jsonrpc import JsonRpc
+from harness.load.registry import Operations
+from harness.load.sizes import SizeClass, text
 from harness.records import Outcome
 
 # Few enough that reads find what writes left, many enough that neighbours differ.
 CACHE_KEYS = 64
+_ACCOUNTS = 100
+_BATCH = 5
+_STREAM_EVENTS = 10
+_SLOW_S = 0.2
+# The reference's code for a method that failed as it was asked to.
+_FAILED = -32000
+
+operations = Operations()
 
 
 def ledger_key(run: str, number: int) -> str:
@@ -22,39 +32,163 @@ def ledger_key(run: str, number: int) -> str:
     return f"{run}-{number}"
 
 
-def reference_operations(run: str) -> Mapping[str, Operation]:
-    """Return the operations for one run; `run` keeps its ledger keys apart from every other run's."""
+def _wrong(call: Call, key: str, answer: object) -> Outcome:
+    call.key, call.answer = key, str(answer)[:80] or "nothing"
+    return call.fail(Outcome.WRONG_REPLY, "another answer than was asked for")
 
-    async def rpc_echo(client: HttpClient, number: int) -> Ending:
-        said = f"echo-{number}"
-        call = {"jsonrpc": "2.0", "id": number, "method": "echo", "params": [said]}
-        reply = await client.send("POST", "/rpc", document=call)
-        if reply.outcome is not Outcome.OK:
-            return Ending(reply.outcome, said)
-        right = reply.get("id") == number and reply.get("result") == [said]
-        return Ending(Outcome.OK if right else Outcome.WRONG_REPLY, said, said if right else str(reply.document)[:80])
 
-    async def ledger_write(client: HttpClient, number: int) -> Ending:
-        key = ledger_key(run, number)
-        entry = {"account": f"account-{number % 100}", "amount": number}
-        reply = await client.send("POST", "/ledger", document=entry, headers={"Idempotency-Key": key})
-        answer = str(reply.get("id") or "")
-        outcome = Outcome.WRONG_REPLY if reply.outcome is Outcome.OK and answer != key else reply.outcome
-        return Ending(outcome, key, answer)
+@operations.register("rpc_echo")
+async def rpc_echo(clients: Clients, call: Call) -> Outcome:
+    """Call one method with a word of its own, which must come back."""
+    call.key = said = f"echo-{call.number}"
+    reply = await JsonRpc(clients.api).single(call, "echo", [said])
+    if reply.outcome is not Outcome.OK:
+        return reply.outcome
+    if reply.result != [said]:
+        return _wrong(call, said, reply.result)
+    call.answer = said
+    return Outcome.OK
 
-    async def cache_put(client: HttpClient, number: int) -> Ending:
-        value = {"version": number, "writer": run, "value": "x" * 256}
-        key = f"key-{number % CACHE_KEYS}"
-        reply = await client.send("PUT", f"/cache/{key}", document=value)
-        return Ending(reply.outcome, key)
 
-    async def cache_get(client: HttpClient, number: int) -> Ending:
-        key = f"key-{number * 7 % CACHE_KEYS}"
-        reply = await client.send("GET", f"/cache/{key}")
-        if reply.status == 404:  # a miss is an answer: nothing was put under this key yet
-            return Ending(Outcome.OK, key, "")
-        answer = str(reply.get("key") or "")
-        outcome = Outcome.WRONG_REPLY if reply.outcome is Outcome.OK and answer != key else reply.outcome
-        return Ending(outcome, key, answer)
+@operations.register("rpc_batch")
+async def rpc_batch(clients: Clients, call: Call) -> Outcome:
+    """Call several methods in one request; every reply must be there, with its own result."""
+    numbers = [call.number + n for n in range(_BATCH)]
+    outcome, replies = await JsonRpc(clients.api).batch(call, [("sum", [number, 1]) for number in numbers])
+    results = [reply.result for reply in replies]
+    if outcome is Outcome.OK and results != [number + 1 for number in numbers]:
+        return _wrong(call, f"batch-{call.number}", results)
+    return outcome
 
-    return {"rpc_echo": rpc_echo, "ledger_write": ledger_write, "cache_put": cache_put, "cache_get": cache_get}
+
+@operations.register("rpc_stream")
+async def rpc_stream(clients: Clients, call: Call) -> Outcome:
+    """Read a stream of server-sent events, whose ids must be all there, in order."""
+    reply = await clients.api.stream(call, "GET", f"/stream?events={_STREAM_EVENTS}")
+    if reply.outcome is not Outcome.OK:
+        return reply.outcome
+    seen = [event.id for event in reply.document]
+    if seen != [str(n) for n in range(1, _STREAM_EVENTS + 1)]:
+        return _wrong(call, f"stream-{call.number}", ",".join(seen))
+    return Outcome.OK
+
+
+@operations.register("rpc_error")
+async def rpc_error(clients: Clients, call: Call) -> Outcome:
+    """Call a method that must answer with an error object; anything else is wrong."""
+    reply = await JsonRpc(clients.api).single(call, "fail", [call.number])
+    if reply.outcome is Outcome.BAD_STATUS and reply.code == _FAILED:
+        call.error = ""
+        return Outcome.OK
+    return _wrong(call, f"error-{call.number}", reply.result) if reply.outcome is Outcome.OK else reply.outcome
+
+
+@operations.register("rpc_slow")
+async def rpc_slow(clients: Clients, call: Call) -> Outcome:
+    """Call a method that takes its time."""
+    return (await JsonRpc(clients.api).single(call, "slow", {"seconds": _SLOW_S})).outcome
+
+
+def _sized(size: SizeClass) -> Operation[Clients]:
+    async def echo(clients: Clients, call: Call) -> Outcome:
+        said = text(size, call.number)
+        reply = await JsonRpc(clients.api).single(call, "echo", [said])
+        if reply.outcome is Outcome.OK and reply.result != [said]:
+            return _wrong(call, f"{size}-{call.number}", reply.result)
+        return reply.outcome
+
+    echo.__doc__ = f"Echo a {size} message, which must come back whole."
+    return echo
+
+
+for _size in SizeClass:
+    operations.register(f"rpc_{_size}")(_sized(_size))
+
+
+@operations.register("ledger_write")
+async def ledger_write(clients: Clients, call: Call) -> Outcome:
+    """Write an entry under an idempotency key of its own; the reply must name it."""
+    call.key = key = ledger_key(clients.run, call.number)
+    entry = {"account": f"account-{call.number % _ACCOUNTS}", "amount": call.number}
+    reply = await clients.api.send(call, "POST", "/ledger", document=entry, headers={"Idempotency-Key": key})
+    call.answer = str(reply.get("id") or "")
+    return _about(call, reply.outcome)
+
+
+@operations.register("cache_put")
+async def cache_put(clients: Clients, call: Call) -> Outcome:
+    """Put a value under one of a few keys."""
+    call.key = f"key-{call.number % CACHE_KEYS}"
+    value = {"version": call.number, "writer": clients.run, "value": "x" * 256}
+    return (await clients.api.send(call, "PUT", f"/cache/{call.key}", document=value)).outcome
+
+
+@operations.register("cache_get")
+async def cache_get(clients: Clients, call: Call) -> Outcome:
+    """Read one of those keys; the value must be that key's own, a miss is an answer."""
+    call.key = f"key-{call.number * 7 % CACHE_KEYS}"
+    reply = await clients.api.send(call, "GET", f"/cache/{call.key}")
+    if reply.status == 404:  # nothing was put under this key yet
+        call.error = ""
+        return Outcome.OK
+    call.answer = str(reply.get("key") or "")
+    return _about(call, reply.outcome)
+
+
+def _about(call: Call, outcome: Outcome) -> Outcome:
+    """Return the outcome, but for a yes that speaks of another key."""
+    if outcome is Outcome.OK and call.answer != call.key:
+        return call.fail(Outcome.WRONG_REPLY, "another key than was asked for")
+    return outcome
+
+
+@operations.register("login", needs=(AUTH,))
+async def login(clients: Clients, call: Call) -> Outcome:
+    """Log a user in; the reply must hold a token."""
+    user = f"user-{call.number}"
+    credentials = {"user": user, "password": f"password-of-{user}"}
+    reply = await clients.auth.send(call, "POST", "/login", document=credentials)
+    return reply.outcome if reply.get("token") or reply.outcome is not Outcome.OK else _wrong(call, user, "no token")
+
+
+_INSERT = "INSERT INTO ledger (id, account, amount) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id"
+_SELECT = "SELECT amount FROM ledger WHERE id = $1"
+
+
+@operations.register("pg_write", needs=(POSTGRES,))
+async def pg_write(clients: Clients, call: Call) -> Outcome:
+    """Insert an entry of its own into the ledger, past the api."""
+    call.key = key = ledger_key(clients.run, call.number)
+    account = f"account-{call.number % _ACCOUNTS}"
+    reply = await clients.postgres.fetch(call, _INSERT, key, account, call.number)
+    call.answer = str(reply.value[0]["id"]) if reply.value else ""
+    return _about(call, reply.outcome)
+
+
+@operations.register("pg_read", needs=(POSTGRES,))
+async def pg_read(clients: Clients, call: Call) -> Outcome:
+    """Look an earlier entry up in the ledger, past the api; where there is none, that is an answer."""
+    number = call.number // 2
+    reply = await clients.postgres.fetch(call, _SELECT, ledger_key(clients.run, number))
+    if reply.value and reply.value[0]["amount"] != number:
+        return _wrong(call, ledger_key(clients.run, number), reply.value[0]["amount"])
+    return reply.outcome
+
+
+@operations.register("redis_set", needs=(REDIS,))
+async def redis_set(clients: Clients, call: Call) -> Outcome:
+    """Put a value that names its key into Redis itself."""
+    key = f"load:{call.number % CACHE_KEYS}"
+    reply = await clients.redis.execute(call, "SET", key, f"{key} {clients.run} {call.number}")
+    return _wrong(call, key, reply.value) if reply.outcome is Outcome.OK and reply.value != b"OK" else reply.outcome
+
+
+@operations.register("redis_get", needs=(REDIS,))
+async def redis_get(clients: Clients, call: Call) -> Outcome:
+    """Read one of those keys; the value must name it, a miss is an answer."""
+    call.key = key = f"load:{call.number * 7 % CACHE_KEYS}"
+    reply = await clients.redis.execute(call, "GET", key)
+    if reply.outcome is not Outcome.OK or reply.value is None:
+        return reply.outcome
+    call.answer = reply.value.decode("utf-8", "replace").partition(" ")[0]
+    return _about(call, reply.outcome)

@@ -1,4 +1,4 @@
-"""One pass over every probe: what the services and the harness itself cost now.
+"""One pass over every probe: what the services cost now.
 
 A probe that fails is missing from the pass and never stops it; a service that
 is gone is an event, told once, never a silent gap.
@@ -12,7 +12,7 @@ from typing import Protocol
 import psutil
 
 from harness.probes.container import ContainerGone, ContainerProbe
-from harness.probes.process import ProcessProbe, own_figures
+from harness.probes.process import ProcessProbe
 from harness.records import ContainerRef, Event, ProcessRef, ServiceRef
 
 
@@ -49,7 +49,6 @@ class Sampler:
                 events.append(Event(t_s, "service_gone", {"service": probe.service}))
             except psutil.Error as error:
                 events.append(Event(t_s, "probe_failed", {"service": probe.service, "error": str(error)}))
-        values |= {f"generator.{figure}": value for figure, value in own_figures().items()}
         return values, events
 
     def close(self) -> None:

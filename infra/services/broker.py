@@ -72,7 +72,6 @@ class Broker:
         self._client = connect(redis_url, most=2)
         self._link = link
         self._backoff = backoff
-        self._epoch = uuid.uuid4().hex
         self._channels: dict[bytes, _Channel] = {}
         self._pubsub: Any = None
 
@@ -172,7 +171,9 @@ class Broker:
             _deliver(self._channels[key], message["data"])
 
     async def _number(self, client: Any, key: bytes, kind: str, data: str) -> int:
-        return int(await client.eval(_SCRIPT, 1, _COUNT + key, _PREFIX + key, self._epoch, kind, data))
+        # One for each question: a count that begins anew must not bear the name of one that this process began before.
+        epoch = uuid.uuid4().hex
+        return int(await client.eval(_SCRIPT, 1, _COUNT + key, _PREFIX + key, epoch, kind, data))
 
 
 def _deliver(channel: _Channel, payload: bytes) -> None:

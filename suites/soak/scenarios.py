@@ -6,14 +6,14 @@ from chaos.faults import DownFault, LatencyFault
 from chaos.scenario import Phases, Scenario
 from chaos.timeline import At
 from harness.load.mix import Mix
+from harness.load.settings import LoadSettings
 
 # Two to three minutes. The first fault leaves 20 s of calm to compare with, the
 # second comes when the first one's recovery can be judged, and enough requests
 # pass outside both to decide about memory.
 SHORT = Scenario(
     name="soak_short",
-    rate_per_s=200.0,
-    mix=Mix({"rpc_echo": 0.3, "ledger_write": 0.2, "cache_put": 0.2, "cache_get": 0.3}),
+    load=LoadSettings(200.0, Mix({"rpc_echo": 0.3, "ledger_write": 0.2, "cache_put": 0.2, "cache_get": 0.3})),
     phases=Phases(steady_s=10.0, warm_up_s=30.0, faults_s=60.0, hold_s=30.0, drain_s=10.0),
     timeline=(
         At(20.0, 10.0, LatencyFault("api_postgres", rtt_s=0.2)),

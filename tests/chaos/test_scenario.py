@@ -15,15 +15,16 @@ from harness.budget import Budget
 from harness.errors import InputError
 from harness.load.arrivals import schedule
 from harness.load.mix import Mix
+from harness.load.settings import LoadSettings
 from tests.chaos.test_timeline import timelines
 
-MIX = Mix({"write": 1.0})
+MIX = Mix({"rpc_echo": 1.0})
 PHASES = Phases(steady_s=10, warm_up_s=30, faults_s=60, hold_s=30, drain_s=10)
 SCALES = st.integers(1, 10_000).map(lambda n: n / 1000)
 
 
 def scenario(*timeline: At, rate_per_s: float = 100.0, phases: Phases = PHASES) -> Scenario:
-    return Scenario("s", rate_per_s, MIX, phases=phases, timeline=timeline)
+    return Scenario("s", LoadSettings(rate_per_s, MIX), phases=phases, timeline=timeline)
 
 
 def test_a_fault_may_last_to_the_end_of_its_phase_and_no_longer() -> None:
@@ -43,8 +44,7 @@ def test_scaling_stretches_time_and_nothing_else(entries: list[At], time_scale: 
     phases = Phases(faults_s=max((e.at_s + e.for_s for e in entries), default=1.0))
     before = scenario(*entries, phases=phases)
     after = before.scaled(time_scale)
-    assert (after.rate_per_s, after.deadline_s, after.mix, after.budget) == (100.0, 3.0, MIX, before.budget)
-    assert after.in_flight_max == before.in_flight_max
+    assert (after.load, after.budget) == (before.load, before.budget)
     assert after.phases.drain_s == phases.drain_s
     assert after.phases.warm_up_s == pytest.approx(phases.warm_up_s * time_scale)
     assert after.phases.faults_s == pytest.approx(phases.faults_s * time_scale)
@@ -55,27 +55,30 @@ def test_scaling_stretches_time_and_nothing_else(entries: list[At], time_scale: 
 
 
 def test_overrides_are_taken_in_si_units() -> None:
-    changed = scenario().overridden("f.toml", {"rate_per_s": 7, "deadline_s": "250 ms"}, {"recovery_s": "2 min"})
-    assert (changed.rate_per_s, changed.deadline_s, changed.budget.recovery_s) == (7.0, 0.25, 120.0)
+    load = {"rate_per_s": 7, "deadline_s": "250 ms"}
+    changed = scenario().overridden("f.toml", load=load, operations={}, budget={"recovery_s": "2 min"})
+    assert (changed.load.rate_per_s, changed.load.deadline_s, changed.budget.recovery_s) == (7.0, 0.25, 120.0)
     assert changed.budget.error_fraction == Budget().error_fraction
-    assert changed.mix is MIX
+    assert changed.load.mix is MIX
 
 
 def test_every_broken_rule_of_both_tables_is_told_at_once() -> None:
     load = {"rate_per_s": 0, "deadline_s": "soon", "spurious": 1}
     budget = {"error_fraction": 2, "recovery_s": True, "recovry_s": 1, "memory_ceiling_bytes": "450 MB"}
-    with pytest.raises(ExceptionGroup, match=r"f\.toml breaks 6 rule\(s\)") as refused:
-        scenario().overridden("f.toml", load, budget)
+    operations = {"own": {"path": "nowhere"}}
+    with pytest.raises(ExceptionGroup, match=r"f\.toml breaks 7 rule\(s\)") as refused:
+        scenario().overridden("f.toml", load=load, operations=operations, budget=budget)
     errors = [error for error in refused.value.exceptions if isinstance(error, InputError)]
     assert {(error.source, error.key) for error in errors} == {
         *(("f.toml", f"load.{key}") for key in load),
         *(("f.toml", f"budget.{key}") for key in list(budget)[:3]),
+        ("f.toml", "operations.own.path"),
     }
     assert all(error.rule in str(error) for error in errors)
 
 
 def test_overriding_nothing_changes_nothing() -> None:
-    assert scenario().overridden("f.toml", {}, {}) == scenario()
+    assert scenario().overridden("f.toml", load={}, operations={}, budget={}) == scenario()
 
 
 @given(st.floats(1, 1e4), SCALES)
@@ -94,9 +97,3 @@ def test_the_full_rate_is_reached_within_warm_up() -> None:
     assert climb.for_s <= PHASES.warm_up_s
     due_s = takewhile(lambda t_s: t_s < 40, schedule(*scenario(rate_per_s=10.0).stages()))
     assert len([t_s for t_s in due_s if t_s >= 30]) == pytest.approx(100, abs=1)
-
-
-@given(st.floats(0.1, 1e4), st.floats(0.01, 60))
-def test_the_slots_hold_all_that_a_silent_system_would_take(rate_per_s: float, deadline_s: float) -> None:
-    slots = Scenario("s", rate_per_s, MIX, deadline_s=deadline_s).in_flight_max
-    assert slots >= max(16, rate_per_s * deadline_s)

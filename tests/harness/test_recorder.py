@@ -3,7 +3,6 @@
 import itertools
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,28 +15,31 @@ from hypothesis import strategies as st
 from harness.clock import RealClock
 from harness.journal import Journal, JournalReader
 from harness.load.arrivals import constant, schedule
-from harness.load.engine import Engine, LoadPlan
+from harness.load.call import Call
+from harness.load.digest import Digest, ErrorKey
+from harness.load.engine import Engine, Part
 from harness.load.histograms import HistogramLog, merged
 from harness.load.http import HttpClient
-from harness.load.mix import Ending
+from harness.load.pacer import Arrival
 from harness.probes.sampler import Sampler
 from harness.recorder import Recorder, summarise
-from harness.records import Outcome, Sample
+from harness.records import Outcome
 from harness.series import RunSeries
 from infra.ready import wait_until
+from tests.harness.load.calls import calls, ended
 from tests.harness.servers import serving
 
 LIMIT_S = 15.0
 TICK_S = 0.1
 
 
-async def keyed(client: HttpClient, number: int) -> Ending:
-    ended = await client.send("GET", f"/{number}")
-    return Ending(ended.outcome, str(number), str(number))
+async def keyed(client: HttpClient, call: Call) -> Outcome:
+    call.key = call.answer = str(call.number)
+    return (await client.send(call, "GET", f"/{call.number}")).outcome
 
 
-async def plain(client: HttpClient, number: int) -> Ending:
-    return Ending((await client.send("GET", f"/{number}")).outcome)
+async def plain(client: HttpClient, call: Call) -> Outcome:
+    return (await client.send(call, "GET", f"/{call.number}")).outcome
 
 
 def ignore(_t_s: float, _values: Mapping[str, float]) -> None:
@@ -47,18 +49,19 @@ def ignore(_t_s: float, _values: Mapping[str, float]) -> None:
 @contextmanager
 def recording(
     folder: Path, *, for_s: float = 60.0, on_tick: Callable[[float, Mapping[str, float]], None] = ignore
-) -> Iterator[tuple[Recorder, Engine, Journal]]:
+) -> Iterator[tuple[Recorder, Engine[HttpClient], Journal]]:
     """Start 200 requests a second, every other with a key, and a recorder over them; stop both."""
     epoch_s = time.perf_counter()
     with serving() as server, Journal(folder) as journal:
-        plan = LoadPlan(
-            schedule(constant(200, for_s)),
-            itertools.cycle(["keyed", "plain"]),
+        names = itertools.cycle(["keyed", "plain"])
+        part = Part(
+            (Arrival(n, t_s, next(names)) for n, t_s in enumerate(schedule(constant(200, for_s)))),
             {"keyed": keyed, "plain": plain},
-            lambda: HttpClient(server.url, deadline_s=LIMIT_S),
+            lambda: HttpClient(server.url),
             100,
+            deadline_s=LIMIT_S,
         )
-        load = Engine(plan, epoch_s=epoch_s)
+        load = Engine(part, epoch_s=epoch_s)
         recorder = Recorder(
             journal, HistogramLog(folder), Sampler([]), load,
             clock=RealClock(), epoch_s=epoch_s, tick_s=TICK_S, on_tick=on_tick,
@@ -126,11 +129,11 @@ def test_a_full_disk_ends_the_recording_and_says_so(tmp_path: Path) -> None:
 
 
 def test_stopping_before_the_start_is_harmless(tmp_path: Path) -> None:
-    plan = LoadPlan(iter(()), iter(()), {}, lambda: HttpClient("http://127.0.0.1:1", deadline_s=1), 1)
+    part = Part[HttpClient](iter(()), {}, lambda: HttpClient("http://127.0.0.1:1"), 1)
     histograms = HistogramLog(tmp_path)
     with Journal(tmp_path) as journal:
         recorder = Recorder(
-            journal, histograms, Sampler([]), Engine(plan, epoch_s=0.0),
+            journal, histograms, Sampler([]), Engine(part, epoch_s=0.0),
             clock=RealClock(), epoch_s=0.0, tick_s=1.0, on_tick=ignore,
         )  # fmt: skip
         recorder.stop()
@@ -139,26 +142,44 @@ def test_stopping_before_the_start_is_harmless(tmp_path: Path) -> None:
     assert recorder.failure is None
 
 
-samples = st.builds(
-    lambda operation, outcome, lag_s, service_s: Sample(operation, outcome, 1.0, 1.0 + lag_s, 1.0 + lag_s + service_s),
-    st.sampled_from(["read", "write"]),
-    st.sampled_from(Outcome),
-    st.floats(0, 2),
-    st.floats(0, 400),
-)
+def test_what_went_wrong_is_counted_by_kind(tmp_path: Path) -> None:
+    class Failing:
+        in_flight = 0
+
+        def take(self) -> Digest:
+            return Digest.of([ended(outcome=Outcome.RESET, error="lost"), ended(outcome=Outcome.OK)])
+
+    ticked = threading.Event()
+    with Journal(tmp_path) as journal:
+        recorder = Recorder(
+            journal, HistogramLog(tmp_path), Sampler([]), Failing(),
+            clock=RealClock(), epoch_s=time.perf_counter(), tick_s=TICK_S, on_tick=lambda *_: ticked.set(),
+        )  # fmt: skip
+        recorder.start()
+        assert ticked.wait(LIMIT_S)
+        recorder.stop()
+    count = recorder.totals["read", Outcome.RESET]
+    assert count > 0
+    assert recorder.errors == {ErrorKey("read", Outcome.RESET, "lost"): count}
 
 
-@given(st.lists(samples, max_size=20))
-def test_a_summary_counts_every_sample_and_times_every_reply(batch: list[Sample]) -> None:
-    told = summarise(batch)
-    counts = Counter((s.operation, s.outcome) for s in batch)
+@given(st.lists(calls, max_size=20))
+def test_a_summary_counts_every_call_and_times_every_reply(batch: list[Call]) -> None:
+    digest = Digest.of(batch, offered=7)
+    told = summarise(digest)
     assert {name: n for name, n in told.items() if name.rpartition(".")[2] in set(Outcome)} == {
-        f"load.{operation}.{outcome}": n for (operation, outcome), n in counts.items()
+        f"load.{operation}.{outcome}": n for (operation, outcome), n in digest.counts.items()
     }
-    replies = [s.response_s for s in batch if s.outcome is not Outcome.DROPPED]
+    assert told["load.all.offered"] == 7
+    replies = [c.done_ns - c.intended_ns for c in batch if c.outcome is not Outcome.DROPPED]
     quantiles = [told.get(f"load.all.response_s_{p}") for p in ("p50", "p95", "p99")]
     if replies:
-        assert quantiles == pytest.approx([float(np.quantile(replies, q)) for q in (0.50, 0.95, 0.99)])
+        # To the precision of a cell, and cut to the longest that a histogram holds.
+        ranks = [max(1, int(q * len(replies) + 0.5)) for q in (0.50, 0.95, 0.99)]
+        expected = [sorted(replies)[rank - 1] * 1e-9 for rank in ranks]
+        assert quantiles == pytest.approx(np.minimum(expected, 300.0), rel=2e-3, abs=2e-6)
     else:
         assert quantiles == [None, None, None]
-    assert told.get("generator.lag_s_max") == max((s.lag_s for s in batch), default=None)
+    lags = [c.sent_ns - c.intended_ns for c in batch]
+    most = told.get("generator.lag_s_max")
+    assert most == (pytest.approx(max(lags) * 1e-9, rel=2e-3, abs=2e-6) if lags else None)

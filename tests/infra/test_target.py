@@ -70,7 +70,7 @@ def test_everything_wrong_is_said_at_once_each_with_file_key_value_and_rule() ->
         """
     )
     starts = [
-        "t.toml: nmae = 'x': no such key; one of name, services, hops, load, budget",
+        "t.toml: nmae = 'x': no such key; one of name, services, hops, load, operations, budget",
         "t.toml: name = '': must be a text that is not empty",
         "t.toml: services.kafka = {}: no such key; one of postgres, redis, toxiproxy, auth, api",
         "t.toml: services.postgres.required = False: must be true: only auth can be done without",

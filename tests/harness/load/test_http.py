@@ -1,182 +1,27 @@
-"""The client against real servers that misbehave on the wire, one way of ending each."""
+"""The client as a whole: connections that are kept or not, requests that are never sent twice, and what is sent."""
 
 import asyncio
-import contextlib
 import random
 import socket
-import struct
-import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 
 import pytest
 
+from harness.errors import LoadError
+from harness.load.call import Call
 from harness.load.http import HttpClient, HttpReply
+from harness.load.sse import ServerEvent
 from harness.records import Outcome
-from tests.harness.servers import Connections, Handler, read_request, reply
-
-DEADLINE_S = 5.0
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    """Close with RST in place of FIN."""
-    linger = struct.pack("ii", 1, 0)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    writer.transport.abort()
+from tests.harness.load.wire import answering, ask, reset, run, say_nothing, serving
+from tests.harness.servers import Handler, read_request, reply
 
 
-@contextlib.asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    """Serve connections on a port of its own; yields the base URL."""
-    connections = Connections(handler)
-    async with await asyncio.start_server(connections.serve, "127.0.0.1", 0) as server:
-        try:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        finally:
-            server.close()
-            await connections.end()
-
-
-def ask(handler: Handler, *, times: int = 1, deadline_s: float = DEADLINE_S) -> list[HttpReply]:
-    """Send some requests, one after another, and return how each ended."""
-
-    async def run() -> list[HttpReply]:
-        async with serving(handler) as url, HttpClient(url, deadline_s=deadline_s) as client:
-            return [await client.send("POST", f"/{n}", document={"n": n}) for n in range(times)]
-
-    return asyncio.run(run())
-
-
-def answering(data: bytes) -> Handler:
-    """Return a handler that reads the request, sends `data` and closes."""
+def whimsical(rng: random.Random, processed: Counter[str], connections: list[None]) -> Handler:
+    """Return a server that ends kept-alive connections at every stage."""
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(data)
-        await writer.drain()
-        writer.close()
-
-    return handler
-
-
-async def reset_at_once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    reset(writer)
-
-
-async def reset_after_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await read_request(reader)
-    reset(writer)
-
-
-async def close_at_once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.close()
-
-
-async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while await reader.read(65536):
-        pass
-    writer.close()
-
-
-async def begin_and_stop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await read_request(reader)
-    writer.write(reply(200, b"{", length=100))
-    await say_nothing(reader, writer)
-
-
-@pytest.mark.parametrize(
-    "handler",
-    [
-        pytest.param(reset_after_request, id="RST after the request"),
-        pytest.param(close_at_once, id="FIN before the request"),
-        pytest.param(answering(b""), id="FIN after the request"),
-        pytest.param(answering(b"HTTP/1.1 200 OK\r\nConte"), id="FIN within the head"),
-        pytest.param(answering(reply(200, b'{"a":', length=100)), id="FIN within the body"),
-    ],
-)
-def test_a_connection_that_broke_is_reset(handler: Handler) -> None:
-    assert ask(handler, times=5) == [HttpReply(Outcome.RESET)] * 5
-
-
-def test_a_connection_that_broke_before_the_request_left_is_refused_or_reset() -> None:
-    # The RST may overtake the connect's own end; either way nothing of the request was taken.
-    assert {ended.outcome for ended in ask(reset_at_once, times=20)} <= {Outcome.REFUSED, Outcome.RESET}
-
-
-def test_a_port_where_nobody_listens_refuses() -> None:
-    async def run(url: str) -> HttpReply:
-        async with HttpClient(url, deadline_s=DEADLINE_S) as client:
-            return await client.send("GET", "/")
-
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))  # bound, so that nobody else takes it, but not listening
-        assert asyncio.run(run(f"http://127.0.0.1:{held.getsockname()[1]}")).outcome is Outcome.REFUSED
-
-
-@pytest.mark.parametrize("handler", [say_nothing, begin_and_stop])
-def test_a_server_that_hangs_is_given_up_at_the_deadline(handler: Handler) -> None:
-    began_s = time.perf_counter()
-    assert ask(handler, deadline_s=0.3) == [HttpReply(Outcome.TIMED_OUT)]
-    assert 0.29 <= time.perf_counter() - began_s < 2.0
-
-
-def test_a_connect_that_hangs_is_given_up_at_the_deadline() -> None:
-    async def run(url: str) -> HttpReply:
-        async with HttpClient(url, deadline_s=0.3) as client:
-            return await client.send("GET", "/")
-
-    with contextlib.ExitStack() as held:
-        listener = held.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        # Nobody accepts: once the queue is full, further SYNs go unanswered.
-        for _ in range(4):
-            queued = held.enter_context(socket.socket())
-            queued.setblocking(False)
-            queued.connect_ex(listener.getsockname())
-        assert asyncio.run(run(f"http://127.0.0.1:{listener.getsockname()[1]}")).outcome is Outcome.TIMED_OUT
-
-
-@pytest.mark.parametrize(
-    ("status", "outcome"),
-    [
-        *((status, Outcome.OK) for status in (200, 201)),
-        *((status, Outcome.SHED) for status in (429, 503)),
-        *((status, Outcome.BAD_STATUS) for status in (302, 400, 404, 500, 502, 504)),
-    ],
-)
-@pytest.mark.parametrize("body", [b'{"a": 1}', b"<html>"])
-def test_the_status_decides_and_then_the_body(status: int, outcome: Outcome, body: bytes) -> None:
-    (ended,) = ask(answering(reply(status, body)))
-    readable = body == b'{"a": 1}'
-    assert ended.status == status
-    assert ended.outcome is (Outcome.WRONG_REPLY if outcome is Outcome.OK and not readable else outcome)
-    assert ended.get("a") == (1 if readable else None)
-
-
-@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{", b"{} {}"])
-def test_a_good_status_with_no_document_is_a_wrong_reply(body: bytes) -> None:
-    assert ask(answering(reply(200, body))) == [HttpReply(Outcome.WRONG_REPLY, 200)]
-
-
-def test_what_is_not_http_is_a_wrong_reply() -> None:
-    assert ask(answering(b"SSH-2.0-OpenSSH_9\r\n\r\n")) == [HttpReply(Outcome.WRONG_REPLY)]
-
-
-def test_a_document_that_is_no_object_has_no_keys() -> None:
-    (ended,) = ask(answering(reply(200, b"[1, 2]")))
-    assert (ended.outcome, ended.document, ended.get("a")) == (Outcome.OK, [1, 2], None)
-
-
-def test_no_request_is_processed_twice_when_the_server_closes_between_them() -> None:
-    """The server ends kept-alive connections at every stage; the client must neither hide nor repeat anything."""
-    rng = random.Random(7331)
-    processed: Counter[str] = Counter()
-    connections = 0
-
-    async def whimsical(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal connections
-        connections += 1
+        connections.append(None)
         while True:
             _, path, _ = await read_request(reader)
             processed[path] += 1
@@ -191,24 +36,165 @@ def test_no_request_is_processed_twice_when_the_server_closes_between_them() -> 
                 writer.close()
                 return
 
-    endings = ask(whimsical, times=600)
-    for n, ended in enumerate(endings):
+    return handler
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_no_request_is_sent_twice_when_the_server_closes_between_them(fresh: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """The client must neither hide nor repeat anything: one connection at most for each request, one processing."""
+    processed, connections = Counter[str](), list[None]()
+    endings = ask(whimsical(random.Random(7331), processed, connections), times=600, fresh=fresh)
+    for n, (ended, _) in enumerate(endings):
         assert processed[f"/{n}"] <= 1
         assert ended.outcome in {Outcome.OK, Outcome.RESET}
         assert ended.outcome is not Outcome.OK or processed[f"/{n}"] == 1
-    seen = Counter(ended.outcome for ended in endings)
+    seen = Counter(ended.outcome for ended, _ in endings)
     assert seen[Outcome.RESET] > 100
     assert seen[Outcome.OK] > 200
-    assert 1 < connections < 600, "connections were never kept, or never closed"
+    opened = sum(1 for _, call in endings if call.connect_ns)
+    assert opened == len(connections), "a connection was opened that no call tells of"
+    assert (len(connections) == 600) is fresh
 
 
-def test_a_deadline_belongs_to_each_request_alone() -> None:
-    async def slow_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def test_connecting_and_service_are_apart_and_a_kept_connection_costs_no_connect() -> None:
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            _, path, _ = await read_request(reader)
-            if path == "/0":
-                await say_nothing(reader, writer)
+            await read_request(reader)
             writer.write(reply(200))
             await writer.drain()
 
-    assert [r.outcome for r in ask(slow_once, times=3, deadline_s=0.3)] == [Outcome.TIMED_OUT, Outcome.OK, Outcome.OK]
+    kept = [call.connect_ns for _, call in ask(keep, times=3)]
+    assert kept[0] > 0
+    assert kept[1:] == [0, 0]
+    assert all(call.connect_ns > 0 for _, call in ask(keep, times=3, fresh=True))
+
+
+def test_a_reply_that_nobody_asked_for_is_never_taken_for_the_next() -> None:
+    """A server that answers twice leaves its second reply on the connection: it must not answer what comes next."""
+
+    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            _, path, _ = await read_request(reader)
+            writer.write(reply(200, f'"{path}"'.encode()) * 2)
+            await writer.drain()
+
+    endings = ask(twice, times=20)
+    for n, (ended, _) in enumerate(endings):
+        assert ended.document in {f"/{n}", None}, "another request's reply"
+    assert {ended.outcome for ended, _ in endings} <= {Outcome.OK, Outcome.RESET, Outcome.WRONG_REPLY}
+    assert endings[0][0].outcome is Outcome.OK
+
+
+def test_a_connection_that_the_server_ended_while_it_was_kept_is_not_used_again() -> None:
+    async def work() -> list[Outcome]:
+        last: list[asyncio.StreamWriter] = []
+
+        async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            last.append(writer)
+            writer.write(reply(200))
+            await writer.drain()
+
+        outcomes = []
+        async with serving(once) as url, HttpClient(url) as client:
+            for n in range(5):
+                outcomes.append((await client.send(Call("ask", n), "GET", "/")).outcome)
+                last[-1].close()
+                await last[-1].wait_closed()
+                while client._idle and client._idle[-1].reusable:  # until our own loop has read the end
+                    await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+        return outcomes
+
+    assert run(work) == [Outcome.OK] * 5
+
+
+def test_each_user_shows_its_own_token_and_arrivals_take_turns() -> None:
+    seen: list[str] = []
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            seen.append(next(line.split()[-1] for line in head.splitlines() if line.startswith("Authorization")))
+            writer.write(reply(200))
+            await writer.drain()
+
+    async def work() -> None:
+        async with serving(keep) as url, HttpClient(url, tokens=["a", "b", "c"]) as client:
+            for call in (Call("x", 0), Call("x", 1), Call("x", 5), Call("x", 9, user=1), Call("x", 10, user=1)):
+                await client.send(call, "GET", "/")
+
+    run(work)
+    assert seen == ["a", "b", "c", "b", "b"]
+
+
+def test_a_stream_s_events_are_read_to_its_end() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+    async def work(*pieces: bytes) -> HttpReply:
+        async with serving(answering(*pieces)) as url, HttpClient(url) as client:
+            return await client.stream(Call("ask", 0), "GET", "/")
+
+    ended = run(lambda: work(head, b"id: 1\nda", b"ta: x\n\nid: 2\ndata: y\n\ndata: broken off"))
+    assert ended.outcome is Outcome.OK
+    assert ended.document == [ServerEvent("1", "message", "x"), ServerEvent("2", "message", "y")]
+    assert run(lambda: work(reply(200, b"{}"))).outcome is Outcome.WRONG_REPLY
+    assert run(lambda: work(reply(503, b""))).outcome is Outcome.SHED
+
+
+def test_what_our_own_machine_has_run_out_of_is_no_outcome() -> None:
+    import resource  # noqa: PLC0415 - absent on Windows
+
+    async def work() -> None:
+        async with serving(say_nothing) as url, HttpClient(url) as client:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            held = [socket.socket()]
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (held[0].fileno() + 1, hard))
+                with pytest.raises(LoadError, match="no connection can be opened from here"):
+                    await client.send(Call("ask", 0), "GET", "/")
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                held[0].close()
+
+    run(work)
+
+
+@pytest.mark.parametrize("headers", [{"X-Y": "a\r\nEvil: 1"}, {"X\n": "a"}, {"X": "a\0"}])
+def test_a_header_that_would_begin_another_is_refused(headers: dict[str, str]) -> None:
+    async def work() -> None:
+        async with HttpClient("http://127.0.0.1:9") as client:
+            await client.send(Call("ask", 0), "GET", "/", headers=headers)
+
+    with pytest.raises(ValueError, match="no such header"):
+        run(work)
+
+
+def lines(head: Iterable[str]) -> list[str]:
+    return sorted(line.lower() for line in head if line)
+
+
+def test_a_request_is_what_a_server_expects() -> None:
+    heads: list[str] = []
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            if "Content-Length: 11" in heads[-1]:
+                await reader.readexactly(11)
+            writer.write(reply(200))
+            await writer.drain()
+
+    async def work() -> str:
+        async with serving(keep) as url, HttpClient(f"{url}/base/", headers={"X-A": "b"}) as client:
+            await client.send(Call("ask", 0), "GET", "/x?y=1")
+            await client.send(Call("ask", 1), "POST", "/x", document={"a": [1, 2]})
+            await client.send(Call("ask", 2), "PUT", "/x")
+        return url.removeprefix("http://")
+
+    host = run(work)
+    shared = [f"host: {host}", "user-agent: heavyweather-load", "x-a: b"]
+    assert [lines(head.split("\r\n")) for head in heads] == [
+        sorted(["get /base/x?y=1 http/1.1", *shared]),
+        sorted(["post /base/x http/1.1", *shared, "content-type: application/json", "content-length: 11"]),
+        sorted(["put /base/x http/1.1", *shared, "content-length: 0"]),
+    ]

@@ -25,7 +25,6 @@ def test_a_pass_names_every_figure_by_its_service(child: subprocess.Popen[bytes]
     assert events == []
     assert set(values) == {
         *(f"process.api.{figure}" for figure in ("rss_bytes", "cpu_s", "fds", "threads", "children")),
-        *(f"generator.{figure}" for figure in ("rss_bytes", "cpu_s")),
     }
 
 
@@ -62,9 +61,9 @@ def test_a_probe_that_fails_is_told_each_time_and_tried_again() -> None:
     assert values["process.api.rss_bytes"] == 7.0
 
 
-def test_without_services_the_harness_still_watches_itself() -> None:
+def test_without_services_there_is_nothing_to_say() -> None:
     values, events = Sampler([]).sample(0.0)
-    assert set(values) == {"generator.rss_bytes", "generator.cpu_s"}
+    assert values == {}
     assert events == []
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis of the tests' own, for the probes that ask them."""
+"""PostgreSQL and Redis servers of the tests' own, for whatever asks them."""
 
 import os
 import signal
@@ -33,12 +33,14 @@ def running(program: Program, check: Callable[[], str | None]) -> Iterator[subpr
             wait_until(program.service, check, limit_s=LIMIT_S)
             yield child
         finally:
-            os.kill(child.pid, signal.SIGCONT)  # a paused one would never see the next
+            if child.poll() is None:
+                os.kill(child.pid, signal.SIGCONT)  # a paused one would never see the next
             child.send_signal(signal.Signals[program.stop])
 
 
-@pytest.fixture(scope="session")
-def postgres_dsn() -> Iterator[str]:
+@contextmanager
+def postgres_server() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run a fresh PostgreSQL; yields its process and its DSN."""
     try:
         install, base = find_postgres(), temp_base()
     except EnvironmentMissing as error:
@@ -47,8 +49,21 @@ def postgres_dsn() -> Iterator[str]:
         (port,) = free_ports(1)
         program = postgres_program(install, port=port, folder=Path(folder), password=SECRET)
         dsn = f"postgresql://heavyweather:{SECRET}@127.0.0.1:{port}/postgres"
-        with running(program, lambda: postgres_health(dsn)):
-            yield dsn
+        with running(program, lambda: postgres_health(dsn)) as child:
+            yield child, dsn
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn() -> Iterator[str]:
+    with postgres_server() as (_, dsn):
+        yield dsn
+
+
+@pytest.fixture
+def postgres_child() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Start a PostgreSQL of this test's own, to be stopped, paused or broken; return its process and its DSN."""
+    with postgres_server() as (child, dsn):
+        yield child, dsn
 
 
 @pytest.fixture

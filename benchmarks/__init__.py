@@ -1,0 +1,1 @@
+"""Ours beside its peers: one module a subject, run by `python -m benchmarks NAME`."""

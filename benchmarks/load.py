@@ -1,0 +1,30 @@
+"""The load engine beside its peers: each section measures one thing and returns its rows.
+
+To add one, write a module of this package with a function from Setting to rows
+and name it in SECTIONS.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from benchmarks import cost
+from benchmarks.rows import Row
+from benchmarks.setting import Setting, add_options, read_setting
+
+SECTIONS: Mapping[str, Callable[[Setting], list[Row]]] = {
+    "paced": cost.paced,
+    "flat-out": cost.flat_out,
+}
+
+
+def rows(arguments: Sequence[str]) -> Iterator[Row]:
+    """Yield the rows of the sections asked for, all of them by default, as each is done."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks load", description=__doc__)
+    parser.add_argument("--section", action="append", choices=SECTIONS, help="run only this one; may be repeated")
+    add_options(parser)
+    options = parser.parse_args(arguments)
+    setting = read_setting(options)
+    for name in options.section or SECTIONS:
+        yield from SECTIONS[name](setting)

@@ -1,0 +1,143 @@
+"""A target file's `[load]` and `[operations]`, applied to a load key by key.
+
+A misspelt key would silently load something else, so unknown ones are refused,
+and all that is wrong is told at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InputError
+from harness.load.declared import parse_operations
+from harness.load.mix import Mix
+from harness.load.settings import LoadSettings
+from harness.load.users import Users
+from harness.load.websocket.sockets import Sockets
+from harness.overrides import Parser, parse_lasting_s, parse_positive, parse_table
+from harness.units import parse_duration_s
+
+_USERS: Mapping[str, Parser] = dict.fromkeys(("think_s", "over_s"), parse_duration_s)
+_SOCKETS: Mapping[str, Parser] = dict.fromkeys(
+    ("over_s", "heartbeat_s", "rotate_s", "publish_every_s"), parse_duration_s
+)
+# A process has at most so many connections on common systems; more take more workers.
+_CROWD_MAX = 20_000
+_THINK_S = 1.0
+
+
+def override(
+    settings: LoadSettings, source: str, load: Mapping[str, object], operations: Mapping[str, object]
+) -> LoadSettings:
+    """Return the settings with a target file's tables applied; `source` names the file in errors.
+
+    Raises an ExceptionGroup of every InputError in the tables.
+    """
+    errors: list[Exception] = []
+    changes: dict[str, Any] = {}
+    try:
+        changes["declared"] = {**settings.declared, **parse_operations(source, operations)}
+    except ExceptionGroup as group:
+        errors += group.exceptions
+    try:
+        changes |= _parse_load(source, load, settings)
+    except ExceptionGroup as group:
+        errors += group.exceptions
+    if not errors:
+        changed = dataclasses.replace(settings, **changes)
+        errors += changed.check(source)
+        if not errors:
+            return changed
+    raise ExceptionGroup(f"{source}: [load] and [operations] break {len(errors)} rule(s)", errors)
+
+
+def _parse_load(source: str, table: Mapping[str, object], before: LoadSettings) -> dict[str, Any]:
+    """Return the fields that a `[load]` table changes. Raises an ExceptionGroup of InputErrors."""
+    errors: list[Exception] = []
+    changes: dict[str, Any] = {}
+
+    def take(key: str, parse: Callable[[Any], Mapping[str, Any]]) -> None:
+        try:
+            changes.update(parse(table[key]))
+        except ExceptionGroup as group:
+            errors.extend(group.exceptions)
+        except (ValueError, OverflowError) as error:
+            errors.append(InputError(source, f"load.{key}", table[key], str(error)))
+
+    parsers: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
+        "rate_per_s": lambda value: parse_table(source, "load", {"rate_per_s": value}, {"rate_per_s": parse_positive}),
+        "deadline_s": lambda value: parse_table(source, "load", {"deadline_s": value}, {"deadline_s": parse_lasting_s}),
+        "deadlines_s": lambda value: {"deadlines_s": _deadlines(source, value)},
+        "arrivals": lambda value: {"poisson": _choice(value, "constant", "poisson")},
+        "connections": lambda value: {"fresh": _choice(value, "keep_alive", "fresh")},
+        "in_flight_max": lambda value: {"in_flight_max": _count(value, least=1)},
+        "logins": lambda value: {"logins": _count(value, least=1)},
+        "module": lambda value: {"module": _module(source, value)},
+        "mix": lambda value: {"mix": _mix(value)},
+        "users": lambda value: {"users": _users(source, value, changes.get("mix", before.mix))},
+        "sockets": lambda value: {"sockets": _sockets(source, value)},
+    }
+    for key in sorted(table, key=list(parsers).index if set(table) <= set(parsers) else str):
+        if key in parsers:
+            take(key, parsers[key])
+        else:
+            errors.append(InputError(source, f"load.{key}", table[key], f"no such key; one of {', '.join(parsers)}"))
+    if errors:
+        raise ExceptionGroup(f"{source}: [load] breaks {len(errors)} rule(s)", errors)
+    return changes
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("must be a table")  # noqa: TRY004 - a rule broken in a file, not a bug
+    return value
+
+
+def _deadlines(source: str, value: Any) -> Mapping[str, float]:
+    table = _table(value)
+    return parse_table(source, "load.deadlines_s", table, dict.fromkeys(table, parse_lasting_s))
+
+
+def _choice(value: Any, no: str, yes: str) -> bool:
+    if value not in (no, yes):
+        raise ValueError(f"must be {no} or {yes}")
+    return bool(value == yes)
+
+
+def _count(value: Any, *, least: int) -> int:
+    if type(value) is not int or not least <= value <= _CROWD_MAX:
+        raise ValueError(f"must be a whole number from {least} to {_CROWD_MAX}")
+    return value
+
+
+def _module(source: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.endswith(".py"):
+        raise ValueError("must be the name of a Python file beside the target file")
+    return str(Path(source).parent / value)
+
+
+def _mix(value: Any) -> Mix:
+    weights = _table(value)
+    if not all(type(weight) in {int, float} and 0 <= weight < float("inf") for weight in weights.values()):
+        raise ValueError("must give each operation a weight, a number from 0 on")
+    return Mix({name: float(weight) for name, weight in weights.items()})
+
+
+def _users(source: str, value: Any, mix: Mix) -> Users:
+    table = dict(_table(value))
+    count = _count(table.pop("count", None), least=1)
+    own = table.pop("mix", None)
+    first = table.pop("first", [])
+    if not isinstance(first, list) or not all(isinstance(name, str) for name in first):
+        raise ValueError("first must be a list of operations")
+    times = parse_table(source, "load.users", table, _USERS)
+    return Users(count, mix if own is None else _mix(own), **{"think_s": _THINK_S, **times}, first=tuple(first))
+
+
+def _sockets(source: str, value: Any) -> Sockets:
+    table = dict(_table(value))
+    count = _count(table.pop("count", None), least=1)
+    return Sockets(count, **parse_table(source, "load.sockets", table, _SOCKETS))

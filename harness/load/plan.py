@@ -1,0 +1,61 @@
+"""A whole load as one value that can be sent to where it is played: settings, schedule, addresses, seed.
+
+Shares of it are exact: each worker walks the one schedule and takes every n-th
+arrival, so that together they send what one would have sent, each request once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+
+from harness.errors import EnvironmentMissing
+from harness.load.arrivals import Stage, schedule
+from harness.load.clients import Addresses, Clients, open_clients
+from harness.load.engine import SESSION_NUMBERS, Part
+from harness.load.pacer import Arrival
+from harness.load.settings import LoadSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What is sent where: `stages` give the rate over time, `run` is the run's id and `seed` that of every draw."""
+
+    settings: LoadSettings
+    stages: tuple[Stage, ...]
+    addresses: Addresses
+    run: str
+    seed: int
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """Yield the arrivals of the whole load, each with its operation."""
+        due_s = schedule(*self.stages, poisson_seed=self.seed if self.settings.poisson else None)
+        names = self.settings.mix.draw(self.seed)
+        return (Arrival(n, t_s, name) for n, (t_s, name) in enumerate(zip(due_s, names, strict=False)))
+
+    def part(self, shard: int = 0, of: int = 1) -> Part[Clients]:
+        """Return share number `shard` of `of`.
+
+        Raises EnvironmentMissing when an operation needs a service of which there is no address.
+        """
+        settings, addresses = self.settings, self.addresses
+        needs = settings.needs()
+        if missing := addresses.missing(needs):
+            raise EnvironmentMissing(f"an address of {', '.join(missing)}", "the load's operations ask for it")
+        known = settings.operations()
+        sessions = list(settings.users.sessions(self.seed, shard=shard, of=of)) if settings.users else []
+        if settings.sockets is not None:
+            sessions += settings.sockets.sessions(
+                addresses, run=self.run, seed=self.seed, deadline_s=settings.deadline_s, shard=shard, of=of
+            )
+        return Part(
+            arrivals=islice(self.arrivals(), shard, None, of),
+            operations={name: known[name].operation for name in settings.used()},
+            connect=lambda: open_clients(addresses, needs, run=self.run, fresh=settings.fresh),
+            in_flight_max=-(-settings.slots // of),
+            deadline_s=settings.deadline_s,
+            deadlines_s=settings.deadlines_s,
+            sessions=sessions,
+            session_numbers=count(SESSION_NUMBERS + shard, of),
+        )

@@ -1,0 +1,96 @@
+"""What a load is like, whatever it goes to: how often, of what, by whom, and within which limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.load.call import DEADLINE_S
+from harness.load.clients import API
+from harness.load.declared import HttpOperation
+from harness.load.mix import Mix
+from harness.load.operations import operations as reference
+from harness.load.registry import OPERATIONS_MAX, Registered, load_module
+from harness.load.users import Users
+from harness.load.websocket.sockets import Sockets
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """A load in numbers.
+
+    `rate_per_s` is the open-model arrival rate of the whole `mix`, with `poisson`
+    the mean of a random one. A call that has not ended `deadline_s` after it was
+    sent counts as timed out, or `deadlines_s` for the operations named there.
+    `in_flight_max` is how many may wait at once (None: as many as a system that
+    answers nothing would take, twice). `fresh` gives each request a connection of
+    its own. `logins` users are logged in before the load begins. `users` and
+    `sockets` go on beside the arrivals. `declared` are operations written down in
+    the target file, `module` is the file that has the rest.
+    """
+
+    rate_per_s: float
+    mix: Mix
+    deadline_s: float = DEADLINE_S
+    deadlines_s: Mapping[str, float] = field(default_factory=dict)
+    poisson: bool = False
+    in_flight_max: int | None = None
+    fresh: bool = False
+    logins: int = 1
+    users: Users | None = None
+    sockets: Sockets | None = None
+    declared: Mapping[str, HttpOperation] = field(default_factory=dict)
+    module: str = ""
+
+    @property
+    def slots(self) -> int:
+        """How many calls may wait for their replies at once."""
+        if self.in_flight_max is not None:
+            return self.in_flight_max
+        waiting = self.rate_per_s * max(self.deadline_s, *self.deadlines_s.values(), 0.0)
+        users = self.users.count if self.users else 0
+        return max(16, int(2 * waiting)) + users
+
+    @property
+    def deadline_s_max(self) -> float:
+        """The longest that any call may take, in seconds."""
+        return max(self.deadline_s, *self.deadlines_s.values(), 0.0)
+
+    def used(self) -> frozenset[str]:
+        """Return the names of the operations that this load will do."""
+        mixes = [self.mix.weights, *([self.users.mix.weights] if self.users else [])]
+        drawn = {name for weights in mixes for name, weight in weights.items() if weight}
+        return frozenset(drawn.union(self.users.first if self.users else ()))
+
+    def operations(self, source: str = "target file") -> Mapping[str, Registered]:
+        """Return every operation that is known, by name.
+
+        Raises InputError, naming `source`, for a module that cannot be imported.
+        """
+        declared = {name: Registered(operation, frozenset({API})) for name, operation in self.declared.items()}
+        own = load_module(source, Path(self.module)) if self.module else {}
+        return {**reference, **own, **declared}
+
+    def needs(self) -> frozenset[str]:
+        """Return which clients those operations need."""
+        known = self.operations()
+        return frozenset({API} if self.sockets else ()).union(*(known[name].needs for name in self.used()))
+
+    def check(self, source: str) -> list[InputError]:
+        """Return what is wrong with these settings as a whole; `source` names in errors where they come from."""
+        try:
+            known = self.operations(source)
+        except InputError as error:
+            return [error]
+        rule = f"no such operation; one of {', '.join(sorted(known))}"
+        errors = [InputError(source, f"load.mix.{name}", name, rule) for name in sorted(self.used() - set(known))]
+        errors += [
+            InputError(source, f"load.deadlines_s.{name}", deadline_s, rule)
+            for name, deadline_s in self.deadlines_s.items()
+            if name not in known
+        ]
+        if len(known) > OPERATIONS_MAX:
+            errors.append(InputError(source, "operations", len(known), f"must be at most {OPERATIONS_MAX}"))
+        return errors

@@ -1,0 +1,54 @@
+"""WebSocket users beside the arrivals: how many, and what each does with its connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.load.clients import Addresses
+from harness.load.session import Session
+from harness.load.websocket.opening import Address
+from harness.load.websocket.sequence import Totals
+from harness.load.websocket.subscriber import Subscriber
+from harness.load.websocket.subscription import Subscription
+
+_PATH = "/ws"
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """`count` connections, the last opened `over_s` seconds after the first.
+
+    Each subscribes to a channel of its own, publishes to it every `publish_every_s`
+    seconds, asks for a sign of life every `heartbeat_s`, and moves to a new
+    connection every `rotate_s`; 0 means never.
+    """
+
+    count: int
+    over_s: float = 0.0
+    heartbeat_s: float = 10.0
+    rotate_s: float = 0.0
+    publish_every_s: float = 0.0
+
+    def sessions(
+        self, addresses: Addresses, *, run: str, seed: int, deadline_s: float, shard: int, of: int
+    ) -> Iterator[tuple[float, Session[Any]]]:
+        """Yield each user of one share of `of` as a session, with the time it begins; each shows its own token."""
+        parts = urlsplit(addresses.api)
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        url = f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}{_PATH}"
+        totals = Totals()
+        for user in range(shard, self.count, of):
+            token = addresses.token_of(user)
+            subscription = Subscription(
+                address=Address(url=url, headers={"Authorization": f"Bearer {token}"} if token else {}),
+                deadline_s=deadline_s,
+                heartbeat_s=self.heartbeat_s,
+                rotate_s=self.rotate_s,
+                publish_every_s=self.publish_every_s,
+                seed=seed,
+            )
+            begin_s = self.over_s * user / self.count
+            yield begin_s, Subscriber(subscription, f"{run}-{user}", user=user, totals=totals)

@@ -1,0 +1,95 @@
+"""One worker's part in a load: what runs inside a dask worker's task, for as long as the load lasts.
+
+The task plays its share with an engine of its own and sends a digest every
+tick; it begins and ends when it is told, by the clock that all workers share.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import time
+from dataclasses import dataclass, field
+
+from distributed import Event, Queue, Variable
+
+from harness.errors import LoadError, explain
+from harness.load.clients import Clients
+from harness.load.digest import Digest
+from harness.load.engine import GENERATOR, Engine
+from harness.load.plan import LoadPlan
+
+# How long a worker waits to be told when to begin: until the slowest of them is ready.
+_BEGIN_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker is told: its share of a plan, and the names of what it talks through.
+
+    `epoch_unix_s` is the run's epoch by the worker's own clock, in seconds since the Unix epoch.
+    """
+
+    plan: LoadPlan
+    shard: int
+    of: int
+    epoch_unix_s: float
+    tick_s: float
+    drain_s: float
+    channel: str
+
+    @property
+    def name(self) -> str:
+        """How series and messages call the worker."""
+        return f"worker_{self.shard}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a worker says: that it is there (`began`), what it did since, and at last how it ended.
+
+    `process` tells its process from every other one, `failure` is empty where all is well.
+    """
+
+    shard: int
+    process: str
+    began: bool = False
+    digest: Digest = field(default_factory=Digest)
+    in_flight: int = 0
+    ended: bool = False
+    drained: bool = False
+    failure: str = ""
+
+    def pack(self) -> bytes:
+        """Return the report as it goes over the wire."""
+        return pickle.dumps(self, protocol=5)
+
+
+def play(task: Task) -> None:
+    """Play one share until told to stop."""
+    queue, stop = Queue(f"{task.channel}-reports"), Event(f"{task.channel}-stop")
+    process = f"{socket.gethostname()}:{os.getpid()}"
+    epoch_s = time.perf_counter() - (time.time() - task.epoch_unix_s)
+    try:
+        part = task.plan.part(task.shard, task.of)
+        queue.put(Report(task.shard, process, began=True).pack())
+        start_s = float(Variable(f"{task.channel}-start").get(timeout=_BEGIN_LIMIT_S))
+        engine = Engine(part, epoch_s=epoch_s, start_s=start_s)
+        engine.start()
+        while not stop.wait(task.tick_s) and not engine.failure:
+            queue.put(Report(task.shard, process, digest=_take(engine, task), in_flight=engine.in_flight).pack())
+        drained = engine.stop(drain_s=task.drain_s)
+        failure = explain(engine.failure) if engine.failure else ""
+        last = Report(task.shard, process, False, _take(engine, task), engine.in_flight, True, drained, failure)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the run must hear of it, and in words that travel
+        last = Report(task.shard, process, ended=True, failure=f"{type(error).__name__}: {explain(error)}")
+    queue.put(last.pack())
+    if last.failure:
+        raise LoadError(f"{task.name} ({process}): {last.failure}")
+
+
+def _take(engine: Engine[Clients], task: Task) -> Digest:
+    digest = engine.take()
+    digest.health[task.name] = digest.health.pop(GENERATOR)
+    return digest

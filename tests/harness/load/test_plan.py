@@ -1,0 +1,83 @@
+"""A plan in shares: together they are the whole, and it can be sent to where it is played."""
+
+import itertools
+import pickle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import EnvironmentMissing
+from harness.load.arrivals import Spike, constant
+from harness.load.clients import Addresses
+from harness.load.declared import parse_operations
+from harness.load.engine import SESSION_NUMBERS
+from harness.load.mix import Mix
+from harness.load.plan import LoadPlan
+from harness.load.settings import LoadSettings
+from harness.load.users import Users
+from harness.load.websocket.sockets import Sockets
+
+MIX = Mix({"rpc_echo": 3, "cache_get": 1})
+ADDRESSES = Addresses(api="http://127.0.0.1:1", tokens=("a", "b"))
+
+
+def plan(load: LoadSettings, seed: int = 7) -> LoadPlan:
+    return LoadPlan(load, (constant(50, 2), Spike(7)), ADDRESSES, "run-1", seed)
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32), of=st.integers(1, 9), poisson=st.booleans())
+def test_shares_are_the_whole_each_arrival_once(seed: int, of: int, poisson: bool) -> None:  # noqa: FBT001 - drawn
+    whole = plan(LoadSettings(50, MIX, poisson=poisson), seed)
+    shares = [list(whole.part(shard, of).arrivals) for shard in range(of)]
+    assert sorted(itertools.chain(*shares)) == list(whole.arrivals())
+    assert [arrival.number for arrival in whole.arrivals()] == list(range(len(list(whole.arrivals()))))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@given(of=st.integers(1, 9), slots=st.integers(1, 100))
+def test_shares_have_at_least_the_slots_of_the_whole_and_hardly_more(of: int, slots: int) -> None:
+    whole = plan(LoadSettings(50, MIX, in_flight_max=slots))
+    total = sum(whole.part(shard, of).in_flight_max for shard in range(of))
+    assert slots <= total < slots + of
+
+
+def test_what_sessions_do_is_numbered_apart_from_arrivals_and_from_each_other() -> None:
+    whole = plan(LoadSettings(50, MIX))
+    numbers = [list(itertools.islice(whole.part(shard, 3).session_numbers, 100)) for shard in range(3)]
+    flat = list(itertools.chain(*numbers))
+    assert len(set(flat)) == 300
+    assert min(flat) >= SESSION_NUMBERS
+
+
+def test_users_and_sockets_are_shared_out() -> None:
+    load = LoadSettings(50, MIX, users=Users(7, MIX, 1.0), sockets=Sockets(5))
+    assert [len(plan(load).part(shard, 3).sessions) for shard in range(3)] == [5, 4, 3]
+
+
+def test_a_plan_survives_being_sent() -> None:
+    declared = parse_operations("t.toml", {"home": {"path": "/{number}", "json": {"a": ["{run}"]}}})
+    load = LoadSettings(50, Mix({"home": 1}), users=Users(3, MIX, 1.0), sockets=Sockets(5), declared=declared)
+    whole = plan(load)
+    again = pickle.loads(pickle.dumps(whole))  # noqa: S301 - our own
+    assert again == whole
+    assert list(again.part(1, 2).arrivals) == list(whole.part(1, 2).arrivals)
+
+
+def test_deadlines_go_with_their_operations() -> None:
+    part = plan(LoadSettings(50, MIX, deadline_s=2.0, deadlines_s={"cache_get": 0.5})).part()
+    deadlines = [part.call(name, 1, user=-1, intended_ns=0).deadline_s for name in ("rpc_echo", "cache_get")]
+    assert deadlines == [2.0, 0.5]
+
+
+def test_an_operation_that_needs_what_is_not_there_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(EnvironmentMissing, match="an address of auth, redis is missing"):
+        plan(LoadSettings(50, Mix({"login": 1, "redis_get": 1}))).part()
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(
+        LoadPlan(LoadSettings(1, MIX), (), Addresses("u", "u", "dsn-secret", "r-secret", ("t-secret",)), "r", 1)
+    )
+    assert "secret" not in shown
