@@ -44,7 +44,8 @@ def _prepare_stack(session: nox.Session) -> None:
 
 
 def _suite(session: nox.Session, *arguments: str) -> None:
-    _install(session, "run")
+    distributed = any(argument.startswith("--workers") for argument in session.posargs)
+    _install(session, "cluster" if distributed else "run")
     _prepare_stack(session)
     command = ("python", "-m", "pytest", "-p", "fixtures.plugin", *arguments, *session.posargs)
     _run(session, *command, hand_on_s=_HAND_ON_S)
@@ -135,7 +136,15 @@ def types(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Lock the dependency groups of pyproject.toml again, for every platform, with hashes and no addresses."""
     _install(session, "boot")
-    groups = {"tests": None, "run": "tests", "services": "run", "bench": "tests", "boot": None, "go": None}
+    groups = {
+        "tests": None,
+        "cluster": "tests",
+        "run": "tests",
+        "services": "run",
+        "bench": "tests",
+        "boot": None,
+        "go": None,
+    }
     for group, constrained_by in groups.items():
         constraint = ("-c", f"requirements/{constrained_by}.txt") if constrained_by else ()
         session.run(

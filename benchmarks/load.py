@@ -9,13 +9,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from benchmarks import cost
+from benchmarks import behaviour, cost
 from benchmarks.rows import Row
 from benchmarks.setting import Setting, add_options, read_setting
 
 SECTIONS: Mapping[str, Callable[[Setting], list[Row]]] = {
     "paced": cost.paced,
     "flat-out": cost.flat_out,
+    "flatness": behaviour.flatness,
+    "pacing": behaviour.pacing,
+    "frozen": behaviour.frozen,
+    "herd": behaviour.herd,
+    "sockets": behaviour.sockets,
+    "endurance": behaviour.endurance,
 }
 
 

@@ -100,12 +100,13 @@ class Recorder:
     def _keep_ticking(self) -> None:
         n = int(self.now_s() / self._tick_s) + 1
         while not self._stopping.wait(max(0.0, n * self._tick_s - self.now_s())):
-            self._tick()
+            self.tick()
             # Ticks that a stalled machine missed are gaps in the series, not a burst of late ones.
             n = max(n, int(self.now_s() / self._tick_s)) + 1
-        self._tick()
+        self.tick()
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Write what the load and the probes saw since the last tick. Raises JournalError."""
         now_s = self.now_s()
         digest = self._load.take()
         values, events = self._sampler.sample(now_s)

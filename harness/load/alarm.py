@@ -74,9 +74,11 @@ class TimerAlarm:
         os.close(self._fd)
 
     def _read(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # it was set anew in the meantime
+        try:
             os.read(self._fd, 8)
-            self._ring()
+        except BlockingIOError:  # it was set anew in the meantime
+            return
+        self._ring()
 
 
 class LoopAlarm:
