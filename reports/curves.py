@@ -68,6 +68,10 @@ class _Series:
         split = [(name, name.split(".", 2)) for name in self.names]
         return [(name, parts[1], parts[2]) for name, parts in split if parts[0] == kind and len(parts) == 3]
 
+    def subjects(self, kind: str) -> list[str]:
+        """Return whatever there are series of a kind about."""
+        return sorted({subject for _, subject, _ in self.parts(kind)})
+
     def line(self, label: str, name: str) -> tuple[Line, ...]:
         """Return the thinned line of a series; none when there is no such series."""
         return (_line(label, *self.read(name)),) if name in self.names else ()
@@ -134,7 +138,7 @@ def _stack(ticks_s: Floats, rates: Mapping[str, Floats]) -> tuple[Line, ...]:
 def _resources(series: _Series) -> Iterator[Panel]:
     cores: list[Line] = []
     gauges: defaultdict[str, list[Line]] = defaultdict(list)
-    for kind in sorted({name.split(".", 1)[0] for name in series.names} - {"load", "generator"}):
+    for kind in sorted({name.split(".", 1)[0] for name in series.names} - {"load", "generator", "worker"}):
         for name, service, figure in series.parts(kind):
             if (kind, figure) in _MEMORY:
                 yield Panel("memory", f"Memory of {service}", "bytes", series.line(service, name))
@@ -161,10 +165,17 @@ def _generator(series: _Series) -> Iterator[Panel]:
     late = [*series.line("most", "generator.lag_s_max"), *series.line("p95", "generator.lag_s_p95")]
     yield Panel("generator", "Lateness of the load generator", "seconds", tuple(late))
     yield Panel("generator", "Requests in flight", "count", series.line("in flight", "generator.in_flight"))
-    yield Panel("generator", "Memory of the generator", "bytes", series.line("generator", "generator.rss_bytes"))
-    if "generator.cpu_s" in series.names:
-        cores = _cores("generator", *series.read("generator.cpu_s"))
-        yield Panel("generator", "CPU of the generator", "cores", tuple(cores))
+    parts = {
+        "generator": "generator",
+        **{f"worker {number}": f"worker.{number}" for number in series.subjects("worker")},
+    }
+    memory = [line for label, part in parts.items() for line in series.line(label, f"{part}.rss_bytes")]
+    yield Panel("generator", "Memory of the generator", "bytes", tuple(memory))
+    pauses = [line for label, part in parts.items() for line in series.line(label, f"{part}.gc_pause_s_max")]
+    yield Panel("generator", "Longest garbage collection of the generator", "seconds", tuple(pauses))
+    cpu = {label: f"{part}.cpu_s" for label, part in parts.items() if f"{part}.cpu_s" in series.names}
+    cores = [line for label, name in cpu.items() for line in _cores(label, *series.read(name))]
+    yield Panel("generator", "CPU of the generator", "cores", tuple(cores))
 
 
 def _line(name: str, t_s: Floats, values: Floats) -> Line:

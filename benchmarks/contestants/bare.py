@@ -1,4 +1,4 @@
-"""pyreqwest in a plain loop: what the client that ours stands on costs by itself, and so what ours adds."""
+"""pyreqwest in a plain loop: the cheapest HTTP client that could be had, without an engine around it."""
 
 from __future__ import annotations
 

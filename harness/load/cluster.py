@@ -205,13 +205,13 @@ class ClusterLoad:
         earlier = self._latest.get(report.shard)
         if earlier is not None and earlier.process != report.process:
             told = (
-                f"worker_{report.shard} was begun twice, on {earlier.process} and {report.process}: the first is gone"
+                f"worker {report.shard} was begun twice, on {earlier.process} and {report.process}: the first is gone"
             )
             self._failure = self._failure or LoadError(told)
         self._latest[report.shard] = report
         self._heard_s[report.shard] = time.monotonic()
         if report.failure:
-            self._failure = self._failure or LoadError(f"worker_{report.shard}: {report.failure}")
+            self._failure = self._failure or LoadError(f"worker {report.shard}: {report.failure}")
         with self._lock:
             self._pending.append(report.digest)
 
@@ -220,14 +220,14 @@ class ClusterLoad:
             ended = shard in self._latest and self._latest[shard].ended
             if future.status in {"error", "lost", "cancelled"} and not ended:
                 error = future.exception() if future.status == "error" else future.status
-                self._failure = self._failure or LoadError(f"worker_{shard} is gone: {error}")
+                self._failure = self._failure or LoadError(f"worker {shard} is gone: {error}")
 
     def _silent(self) -> LoadError | None:
         now_s = time.monotonic()
         for shard, report in list(self._latest.items()):
             quiet_s = now_s - self._heard_s[shard]
             if quiet_s > _SILENCE_S + self._tick_s and not report.ended and not report.began:
-                return LoadError(f"worker_{shard} ({report.process}) has said nothing for {quiet_s:.0f} s")
+                return LoadError(f"worker {shard} ({report.process}) has said nothing for {quiet_s:.0f} s")
         return None
 
     def _close(self) -> None:

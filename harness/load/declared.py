@@ -26,8 +26,9 @@ class HttpOperation:
     """One request to the api, and its reply's check.
 
     `statuses` are good (empty: any 2xx); `reply` is path to the value that must
-    stand there; `key` is what the request is about, and `answer` the path where the
-    reply says what it is about. A path is names, and places in arrays, joined by dots.
+    stand there; `key` is what the request is about, and `answer` the path where a
+    reply that is no error says what it is about. A path is names, and places in
+    arrays, joined by dots.
     """
 
     method: str
@@ -65,7 +66,8 @@ class HttpOperation:
         for path, wanted in self.reply.items():
             if _at(reply.document, path) != fill_document(wanted, run, call):
                 return call.fail(Outcome.WRONG_REPLY, f"{path} is not what it should be")
-        if self.answer:
+        # An error that was expected, such as a miss, is an answer about nothing.
+        if self.answer and reply.status < 400:
             found = _at(reply.document, self.answer)
             call.answer = "" if found is _NOTHING or found is None else str(found)
             if call.answer != call.key:

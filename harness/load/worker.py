@@ -42,7 +42,7 @@ class Task:
     @property
     def name(self) -> str:
         """How series and messages call the worker."""
-        return f"worker_{self.shard}"
+        return f"worker.{self.shard}"
 
 
 @dataclass(frozen=True, slots=True)

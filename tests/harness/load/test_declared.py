@@ -96,6 +96,13 @@ def test_a_status_that_is_expected_is_good_even_when_it_is_an_error() -> None:
     assert (call.outcome, call.error) == (Outcome.OK, "")
 
 
+def test_a_miss_that_is_expected_need_not_name_the_key() -> None:
+    text = '[read]\npath = "/{number}"\nstatus = [200, 404]\nkey = "{number}"\nanswer = "key"'
+    assert perform(text, lambda *_: (404, {"error": "no"})).outcome is Outcome.OK
+    assert perform(text, lambda *_: (200, {"key": 7})).outcome is Outcome.OK
+    assert perform(text, lambda *_: (200, {"error": "no"})).outcome is Outcome.WRONG_REPLY
+
+
 def test_a_hole_in_a_path_cannot_change_its_shape() -> None:
     seen: list[str] = []
     text = '[find]\npath = "/find/{key}"\nkey = "a b\\r\\nX: {number}#?é"'
