@@ -14,7 +14,7 @@ from harness.load.mix import Mix
 from harness.load.operations import operations as reference
 from harness.load.registry import OPERATIONS_MAX, Registered, load_module
 from harness.load.users import Users
-from harness.load.websocket.sockets import Sockets
+from harness.load.websocket.sockets import OPENING, Sockets
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,10 @@ class LoadSettings:
         mixes = [self.mix.weights, *([self.users.mix.weights] if self.users else [])]
         drawn = {name for weights in mixes for name, weight in weights.items() if weight}
         return frozenset(drawn.union(self.users.first if self.users else ()))
+
+    def tested(self) -> frozenset[str]:
+        """Return the names under which each thing that this load does must have succeeded once, to have been tested."""
+        return self.used().union(OPENING if self.sockets else ())
 
     def operations(self, source: str = "target file") -> Mapping[str, Registered]:
         """Return every operation that is known, by name.

@@ -15,6 +15,8 @@ from harness.load.websocket.subscriber import Subscriber
 from harness.load.websocket.subscription import Subscription
 
 _PATH = "/ws"
+# The calls that every one of them makes.
+OPENING = frozenset({"ws_connect", "ws_subscribe"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def test_every_key_is_taken() -> None:
     assert after.sockets == Sockets(20, rotate_s=14400.0, publish_every_s=1.0)
     assert set(after.declared) == {"home"}
     assert after.used() == {"home", "rpc_echo", "login"}
+    assert after.tested() == after.used() | {"ws_connect", "ws_subscribe"}
     assert after.needs() == {"api", "auth"}
     assert (after.slots, after.deadline_s_max) == (9, 5.0)
 
