@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from harness.load.clients import Addresses
 from harness.load.session import Session
 from harness.load.websocket.opening import Address
-from harness.load.websocket.sequence import Totals
 from harness.load.websocket.subscriber import Subscriber
 from harness.load.websocket.subscription import Subscription
 
@@ -41,7 +40,6 @@ class Sockets:
         parts = urlsplit(addresses.api)
         scheme = "wss" if parts.scheme == "https" else "ws"
         url = f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}{_PATH}"
-        totals = Totals()
         for user in range(shard, self.count, of):
             token = addresses.token_of(user)
             subscription = Subscription(
@@ -53,4 +51,4 @@ class Sockets:
                 seed=seed,
             )
             begin_s = self.over_s * user / self.count
-            yield begin_s, Subscriber(subscription, f"{run}-{user}", user=user, totals=totals)
+            yield begin_s, Subscriber(subscription, f"{run}-{user}", user=user)
