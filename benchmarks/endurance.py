@@ -25,8 +25,7 @@ from harness.journal import Journal
 from harness.load.arrivals import constant
 from harness.load.call import Call
 from harness.load.clients import Addresses
-from harness.load.digest import Digest, Health
-from harness.load.engine import GENERATOR
+from harness.load.digest import GENERATOR, Digest, Health
 from harness.load.histograms import FILE_NAME, HistogramLog
 from harness.load.mix import Mix
 from harness.load.pacer import Arrival

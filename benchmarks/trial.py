@@ -71,8 +71,8 @@ def _play(load: Engine[HttpClient], for_s: float) -> Digest:
 
 
 def _quantiles(kind: str, digest: Digest) -> Figures:
-    times = digest.lag if kind == "lag" else digest.response()
-    return {f"{kind}_s_{name}": times.quantile_s(quantile) for name, quantile in _QUANTILES.items()}
+    quantile_s = digest.lag_s if kind == "lag" else digest.response().quantile_s
+    return {f"{kind}_s_{name}": quantile_s(quantile) for name, quantile in _QUANTILES.items()}
 
 
 def _bad(digest: Digest) -> float:
@@ -129,8 +129,11 @@ class _Desk:
     def stop(self) -> None:
         self._over.set()
 
-    async def perform(self, operation: str, *, user: int) -> Outcome:
-        raise NotImplementedError(f"{operation} of {user}")
+    def now_ns(self) -> int:
+        return time.perf_counter_ns()
+
+    async def perform(self, operation: str, *, user: int, due_ns: int) -> Outcome:
+        raise NotImplementedError(f"{operation} of {user} at {due_ns}")
 
     def begin(self, operation: str, *, user: int) -> Call:
         return Call(operation, next(self._numbers), user=user, intended_ns=time.perf_counter_ns())

@@ -32,6 +32,11 @@ class Phases:
     hold_s: float = 30.0
     drain_s: float = 10.0
 
+    @property
+    def total_s(self) -> float:
+        """How long all of them take at most."""
+        return self.steady_s + self.warm_up_s + self.faults_s + self.hold_s + self.drain_s
+
     def scaled(self, time_scale: float) -> Phases:
         """Return the same phases, all but the drain (a limit, not a wait) `time_scale` times as long."""
         values = {f.name: getattr(self, f.name) * time_scale for f in dataclasses.fields(self) if f.name != "drain_s"}

@@ -87,9 +87,20 @@ class Evidence:
         """The ticks, shape (n,), in which the generator was late; what they show is not the system's doing."""
         return np.nan_to_num(self.series.lag_s) > LATE_S
 
+    def left_out_s(self, from_s: float, to_s: float) -> float:
+        """Return how many seconds between two moments lie in ticks that no check looks at."""
+        begins_s, ends_s = np.concatenate([[0.0], self.series.t_s])[:-1], self.series.t_s
+        within_s = np.minimum(ends_s, to_s) - np.maximum(begins_s, from_s)
+        return float(np.clip(within_s, 0, None)[self.late].sum())
+
     @property
     def calm(self) -> NDArray[np.bool_]:
-        """The ticks, shape (n,), after warm-up that no fault, no aftermath of one and no late generator touches."""
+        """The ticks of `quiet`, shape (n,), in which the generator was not late either."""
+        return self.quiet & ~self.late
+
+    @property
+    def quiet(self) -> NDArray[np.bool_]:
+        """The ticks, shape (n,), after warm-up that no fault and no aftermath of one touches."""
         spans = []
         for fault in self.faults:
             after = self.recoveries.get(fault)
@@ -98,4 +109,4 @@ class Evidence:
             else:
                 lasting_s = after.observed_s if after.recovery_s is None else after.recovery_s
                 spans.append((fault.injected_s, self._all_healed_s(fault) + lasting_s))
-        return self.series.outside(spans, since_s=self.warm_s, until_s=self.load_end_s) & ~self.late
+        return self.series.outside(spans, since_s=self.warm_s, until_s=self.load_end_s)

@@ -139,9 +139,9 @@ def summarise(digest: Digest) -> dict[str, float]:
         if times.total:
             for name, quantile in _QUANTILES.items():
                 values[f"load.{operation}.response_s_{name}"] = times.quantile_s(quantile)
-    if digest.lag.total:
-        values["generator.lag_s_max"] = digest.lag.max_s
-        values["generator.lag_s_p95"] = digest.lag.quantile_s(0.95)
+    if digest.lags:
+        values["generator.lag_s_max"] = digest.lag_s(1.0)
+        values["generator.lag_s_p95"] = digest.lag_s(0.95)
     for name, health in digest.health.items():
         values |= {f"{name}.{figure}": value for figure, value in health._asdict().items()}
     return values

@@ -33,6 +33,10 @@ class Outcome(StrEnum):
     DROPPED = "dropped"
 
 
+# What comes by itself and in any number, such as messages to a subscriber: it is no answer to a request.
+UNASKED = frozenset({"ws_delivery"})
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One request: when it was due, when it left, when it ended, and how.

@@ -67,6 +67,11 @@ def check_recovery(evidence: Evidence, budget: Budget) -> list[Finding]:
             verdict = Verdict.FAIL if seen.recovery_s > budget.recovery_s else Verdict.PASS
             observed = f"{seen.recovery_s:.1f} s (last bad {seen.last_bad_s:.1f} s)"
             sign = ">" if verdict is Verdict.FAIL else "<="
+            # What was left out lies between the last bad window and the first good one: it may have been good.
+            left_out_s = evidence.left_out_s(fault.healed_s + seen.last_bad_s, fault.healed_s + seen.recovery_s)
+            if verdict is Verdict.FAIL and seen.recovery_s - left_out_s <= budget.recovery_s:
+                verdict = Verdict.INCONCLUSIVE
+                observed += f", {left_out_s:.1f} s of it not seen: the generator was late"
         allowed = f"{budget.recovery_s:.1f} s"
         message = f"recovery {observed} {sign} budget {allowed} {context}"
         findings.append(Finding("recovery", verdict, observed, allowed, fault.name, message))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.budget import Budget
 from harness.evidence import LATE_S, Evidence
-from harness.records import Outcome
+from harness.records import UNASKED, Outcome
 from harness.units import format_s
 from harness.verdict import Finding, Verdict
 
@@ -69,25 +71,46 @@ def check_operations(evidence: Evidence) -> list[Finding]:
 
 
 def check_dropped(evidence: Evidence, budget: Budget) -> list[Finding]:
-    """Return whether too many arrivals found every slot taken."""
-    dropped = int(evidence.series.count(Outcome.DROPPED).sum())
-    arrivals = dropped + int(evidence.series.count().sum())
+    """Return whether too many arrivals found every slot taken; a generator that was late took them itself."""
+    dropped = evidence.series.count(Outcome.DROPPED)
+    arrivals = dropped + evidence.series.count()
     words = "arrivals found no free slot"
-    return [_fraction("dropped_arrivals", "load", (dropped, arrivals), budget.dropped_fraction, words)]
+
+    def judge(ticks: NDArray[np.bool_]) -> Finding:
+        counts = int(dropped[ticks].sum()), int(arrivals[ticks].sum())
+        return _fraction("dropped_arrivals", "load", counts, budget.dropped_fraction, words)
+
+    return [_despite_late(judge(~evidence.late), judge(np.ones_like(evidence.late)))]
 
 
 def check_errors(evidence: Evidence, budget: Budget) -> list[Finding]:
-    """Return whether too many replies were not good in the calm of the run."""
+    """Return whether too many replies were not good in the calm of the run.
+
+    Bad replies in ticks in which the generator was late prove nothing either way, but a storm of them may be what
+    made it late: too many of them are INCONCLUSIVE.
+    """
     series = evidence.series
-    calm = evidence.calm
-    total = int(series.count()[calm].sum())
-    bad = total - int(series.count(Outcome.OK)[calm].sum())
+    unasked = sum(series.count(Outcome.OK, operation=operation) for operation in UNASKED)
+    replies, bad = series.count() - unasked, series.count() - series.count(Outcome.OK)
     words = "replies were not good"
-    if bad:
+    if bad[evidence.quiet].any():
         worst = sorted(evidence.errors.items(), key=lambda item: -item[1])[:_SHOWN]
         kinds = ", ".join(f"{key.operation} {key.outcome} ({key.error}) x {count}" for key, count in worst)
         words += f" (in the whole run most were {kinds})" if kinds else ""
-    return [_fraction("errors", "outside faults", (bad, total), budget.error_fraction, words)]
+
+    def judge(ticks: NDArray[np.bool_]) -> Finding:
+        counts = int(bad[ticks].sum()), int(replies[ticks].sum())
+        return _fraction("errors", "outside faults", counts, budget.error_fraction, words)
+
+    return [_despite_late(judge(evidence.calm), judge(evidence.quiet))]
+
+
+def _despite_late(on_time: Finding, all_told: Finding) -> Finding:
+    """Return the finding of the ticks that can be judged, unless only the others break the budget: INCONCLUSIVE."""
+    if on_time.verdict is Verdict.FAIL or all_told.verdict is not Verdict.FAIL:
+        return on_time
+    told = f"{all_told.message}, but only with the ticks in which the generator was late"
+    return dataclasses.replace(all_told, verdict=Verdict.INCONCLUSIVE, message=told)
 
 
 def check_latency(evidence: Evidence, budget: Budget) -> list[Finding]:

@@ -30,11 +30,12 @@ class Call:
     """What is known of one request.
 
     `number` is unique in the run; `user` is the number of the virtual user who
-    asks, or NOBODY; it is given up `deadline_s` seconds after it was sent. All
-    `*_ns` are integers; `intended_ns`, `sent_ns` and `done_ns` count from the run's
-    epoch, `connect_ns` and `acquire_ns` are durations within the time since
-    `sent_ns`. `key`, `answer` and `error` as in Sample: an operation sets `key`
-    before it asks, for it may never get to say so.
+    asks, or NOBODY; `paced` says whether there was a moment to keep; it is given up
+    `deadline_s` seconds after it was sent. All `*_ns` are integers; `intended_ns`,
+    `sent_ns` and `done_ns` count from the run's epoch, `connect_ns` and
+    `acquire_ns` are durations within the time since `sent_ns`. `key`, `answer` and
+    `error` as in Sample: an operation sets `key` before it asks, for it may never
+    get to say so.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Call:
         "number",
         "operation",
         "outcome",
+        "paced",
         "sent_ns",
         "user",
     )
@@ -61,11 +63,13 @@ class Call:
         user: int = NOBODY,
         intended_ns: int = 0,
         deadline_s: float = DEADLINE_S,
+        paced: bool = True,
     ) -> None:
         self.operation = operation
         self.number = number
         self.user = user
         self.deadline_s = deadline_s
+        self.paced = paced
         self.intended_ns = intended_ns
         self.sent_ns = intended_ns
         self.done_ns = intended_ns

@@ -18,10 +18,9 @@ import dask
 from distributed import Client, Event, LocalCluster, Queue, Variable
 
 from harness.errors import LoadError, NotReady
-from harness.load.digest import Clock, Digest, Health
-from harness.load.engine import GENERATOR
+from harness.load.digest import GENERATOR, Clock, Digest, Health
 from harness.load.plan import LoadPlan
-from harness.load.worker import Report, Task, play
+from harness.load.worker import REPORTS_EACH, Report, Task, play
 from harness.probes.process import own_figures
 
 _READY_LIMIT_S = 60.0
@@ -31,6 +30,7 @@ _HEAD_START_S = 1.0
 _SILENCE_S = 15.0
 _CLOCK_LOOKS = 5
 _RPC_LIMIT_S = 10.0
+_DEAF = "import signal\ndef dask_setup(worker):\n    signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
 
 class ClusterLoad:
@@ -59,6 +59,7 @@ class ClusterLoad:
         self._heard_s: dict[int, float] = {}
         self._listener = threading.Thread(target=self._listen, name="cluster", daemon=True)
         self._closing = threading.Event()
+        self._begun = False
         self._failure: BaseException | None = None
         self.offered = 0
         self.clocks: list[Clock] = []
@@ -103,8 +104,7 @@ class ClusterLoad:
         """End the load on all workers, let what is in flight end, and return whether all of it did."""
         if self._client is None:
             return True
-        with contextlib.suppress(Exception):  # a scheduler that is gone has no workers to stop either
-            Event(f"{self._channel}-stop", client=self._client).set()
+        self._tell_to_stop()
         limit_s = time.monotonic() + drain_s + _SILENCE_S
         while time.monotonic() < limit_s and not all(report.ended for report in self._reports()):
             if self._failure is not None:
@@ -113,6 +113,10 @@ class ClusterLoad:
         reports = self._reports()
         self._close()
         return len(reports) == self._workers and all(report.drained for report in reports)
+
+    def _tell_to_stop(self) -> None:
+        with contextlib.suppress(Exception):  # a scheduler that is gone has no workers to stop either
+            Event(f"{self._channel}-stop", client=self._client).set()
 
     def _reports(self) -> list[Report]:
         return list(self._latest.values())
@@ -131,6 +135,8 @@ class ClusterLoad:
                     dashboard_address=None,
                     memory_limit=0,
                     silence_logs=50,
+                    # A Ctrl-C reaches every process of a terminal: the run's own one tells them when to stop.
+                    preload=[_DEAF],
                 )
             )
         try:
@@ -143,7 +149,7 @@ class ClusterLoad:
     def _submit(self) -> None:
         addresses = sorted(self._client.scheduler_info(n_workers=-1)["workers"])[: self._workers]
         self.clocks = [self._look_at_clock(address) for address in addresses]
-        self._queue = Queue(f"{self._channel}-reports", client=self._client)
+        self._queue = Queue(f"{self._channel}-reports", client=self._client, maxsize=REPORTS_EACH * self._workers)
         self._listener.start()
         for shard, (address, clock) in enumerate(zip(addresses, self.clocks, strict=True)):
             task = Task(
@@ -181,25 +187,28 @@ class ClusterLoad:
             self._closing.wait(0.02)
         if self._failure is not None:
             raise self._failure
-        now_s = time.perf_counter() - self._epoch_s
-        Variable(f"{self._channel}-start", client=self._client).set(now_s + _HEAD_START_S)
+        start_s = time.perf_counter() - self._epoch_s + _HEAD_START_S
+        # From now on each is owed to be heard.
+        self._heard_s = dict.fromkeys(range(self._workers), time.monotonic() + _HEAD_START_S)
+        self._begun = True
+        Variable(f"{self._channel}-start", client=self._client).set(start_s)
+        while (left_s := start_s - (time.perf_counter() - self._epoch_s)) > 0:
+            self._closing.wait(left_s)
 
     def _listen(self) -> None:
         """Take in the workers' reports, and look after the workers, until closed."""
         while not self._closing.is_set():
             try:
-                packed = self._queue.get(timeout=self._tick_s, batch=True)
-            except TimeoutError:
-                packed = []
+                # The first by itself: a batch does not wait for anything.
+                with contextlib.suppress(TimeoutError):
+                    for packed in [self._queue.get(timeout=self._tick_s), *self._queue.get(batch=True)]:
+                        self._hear(pickle.loads(packed))  # noqa: S301 - from our own workers
+                self._check_futures()
             except Exception as error:  # noqa: BLE001 - a scheduler that is gone takes every worker with it
                 if not self._closing.is_set():
-                    self._failure = self._failure or LoadError(
-                        f"the scheduler is gone: {type(error).__name__}: {error}"
-                    )
+                    told = f"the workers cannot be heard any more: {type(error).__name__}: {error}"
+                    self._failure = self._failure or LoadError(told)
                 return
-            for one in packed:
-                self._hear(pickle.loads(one))  # noqa: S301 - from our own workers
-            self._check_futures()
 
     def _hear(self, report: Report) -> None:
         earlier = self._latest.get(report.shard)
@@ -208,8 +217,8 @@ class ClusterLoad:
                 f"worker {report.shard} was begun twice, on {earlier.process} and {report.process}: the first is gone"
             )
             self._failure = self._failure or LoadError(told)
-        self._latest[report.shard] = report
         self._heard_s[report.shard] = time.monotonic()
+        self._latest[report.shard] = report
         if report.failure:
             self._failure = self._failure or LoadError(f"worker {report.shard}: {report.failure}")
         with self._lock:
@@ -224,9 +233,9 @@ class ClusterLoad:
 
     def _silent(self) -> LoadError | None:
         now_s = time.monotonic()
-        for shard, report in list(self._latest.items()):
+        for shard, report in list(self._latest.items()) if self._begun else ():
             quiet_s = now_s - self._heard_s[shard]
-            if quiet_s > _SILENCE_S + self._tick_s and not report.ended and not report.began:
+            if quiet_s > _SILENCE_S + self._tick_s and not report.ended:
                 return LoadError(f"worker {shard} ({report.process}) has said nothing for {quiet_s:.0f} s")
         return None
 
@@ -236,6 +245,7 @@ class ClusterLoad:
         if self._listener.ident is not None:
             self._listener.join(_RPC_LIMIT_S)
         if self._client is not None:
+            self._tell_to_stop()
             with contextlib.suppress(Exception):  # whatever is left of a broken cluster, it goes
                 self._client.cancel(self._futures, force=True)
         client, self._client = self._client, None

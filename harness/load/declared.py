@@ -33,8 +33,8 @@ class HttpOperation:
 
     method: str
     path: Template
-    headers: Mapping[str, Template] = field(default_factory=dict)
-    document: Any = None
+    headers: Mapping[str, Template] = field(default_factory=dict, repr=False)
+    document: Any = field(default=None, repr=False)
     statuses: frozenset[int] = frozenset()
     reply: Mapping[str, Any] = field(default_factory=dict)
     key: Template | None = None
@@ -159,6 +159,9 @@ def _headers(value: object) -> dict[str, Template]:
             raise ValueError(f"{name!r} is no header's name")
         if name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
             raise ValueError(f"{name} is the client's own to say")
+    for inner in value.values():
+        if not isinstance(inner, str) or not inner.isascii() or any(ord(character) < 32 for character in inner):
+            raise ValueError(f"{inner!r} is no header's value: printable ASCII")
     return {name: _text(inner) for name, inner in value.items()}
 
 

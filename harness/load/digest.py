@@ -6,18 +6,24 @@ grows with the number of requests but the samples that a checker will read.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from harness.load.call import Call
 from harness.load.times import Times
-from harness.records import Outcome, Sample
+from harness.records import UNASKED, Outcome, Sample
 
 # Different texts of errors kept in a run; the rest are counted together, for a label may hold anything.
 ERROR_LABELS_MAX = 100
 OTHER_ERRORS = "other"
+
+# The name under which an engine tells of itself.
+GENERATOR = "generator"
+K = TypeVar("K")
 
 KINDS = ("response", "service", "connect", "acquire")
 
@@ -67,14 +73,14 @@ class Digest:
     """Requests that ended.
 
     `counts` is by (operation, outcome) and includes dropped arrivals; `times` has a histogram for each tag, but none
-    of dropped arrivals, which took no time, and of connecting and acquiring only where there was any. `lag` is
-    how late the generator was with each request and each dropped arrival. `samples` are those with a key, in the order
+    of dropped arrivals, which took no time, and of connecting and acquiring only where there was any. `lags` are
+    how late each generator was, by its name, with calls that had a moment. `samples` are those with a key, in the order
     in which they ended; `offered` counts arrivals since the last look; `health` is each generator's, by its name.
     """
 
     counts: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     times: dict[Tag, Times] = field(default_factory=dict)
-    lag: Times = field(default_factory=lambda: Times.sum(()))
+    lags: dict[str, Times] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     errors: Counter[ErrorKey] = field(default_factory=Counter)
     offered: int = 0
@@ -89,7 +95,8 @@ class Digest:
         lags_ns: list[int] = []
         for call in calls:
             groups[call.operation, call.outcome].append(call)
-            lags_ns.append(call.sent_ns - call.intended_ns)
+            if call.paced:
+                lags_ns.append(call.sent_ns - call.intended_ns)
             if call.key:
                 samples.append(call.sample())
             if call.error:
@@ -102,30 +109,46 @@ class Digest:
             if durations_ns
         }
         counts = Counter({key: len(group) for key, group in groups.items()})
-        return cls(counts, times, Times.of_ns(lags_ns), samples, capped(errors), offered, health or {})
+        lags = {GENERATOR: Times.of_ns(lags_ns)} if lags_ns else {}
+        return cls(counts, times, lags, samples, capped(errors), offered, health or {})
 
     @classmethod
     def sum(cls, digests: Sequence[Digest]) -> Self:
         """Return what all of them saw together; samples stay in the order of the digests."""
-        by_tag: defaultdict[Tag, list[Times]] = defaultdict(list)
-        for digest in digests:
-            for tag, times in digest.times.items():
-                by_tag[tag].append(times)
         return cls(
             sum((digest.counts for digest in digests), Counter()),
-            {tag: Times.sum(parts) for tag, parts in by_tag.items()},
-            Times.sum(digest.lag for digest in digests),
+            _sums(digest.times for digest in digests),
+            _sums(digest.lags for digest in digests),
             [sample for digest in digests for sample in digest.samples],
             capped(sum((digest.errors for digest in digests), Counter())),
             sum(digest.offered for digest in digests),
             {name: health for digest in digests for name, health in digest.health.items()},
         )
 
+    def of_generator(self, name: str) -> Digest:
+        """Return the same as the work of a generator of that name."""
+        lags = {name: Times.sum(self.lags.values())} if self.lags else {}
+        return dataclasses.replace(self, lags=lags, health={name: self.health[GENERATOR]})
+
+    def lag_s(self, quantile: float) -> float:
+        """Return how late the worst generator was at a quantile, in seconds; NaN where none had a moment to keep."""
+        return max((lag.quantile_s(quantile) for lag in self.lags.values()), default=math.nan)
+
     def response(self, operation: str | None = None) -> Times:
-        """Return the response times of one operation, or of all, whatever the outcomes."""
+        """Return the response times of one operation, or of all that were asked for, whatever the outcomes."""
         return Times.sum(
-            times for tag, times in self.times.items() if tag.kind == "response" and operation in {None, tag.operation}
+            times
+            for tag, times in self.times.items()
+            if tag.kind == "response" and (tag.operation == operation if operation else tag.operation not in UNASKED)
         )
+
+
+def _sums(mappings: Iterable[Mapping[K, Times]]) -> dict[K, Times]:
+    parts: defaultdict[K, list[Times]] = defaultdict(list)
+    for mapping in mappings:
+        for key, times in mapping.items():
+            parts[key].append(times)
+    return {key: Times.sum(some) for key, some in parts.items()}
 
 
 def _durations_ns(calls: Sequence[Call]) -> tuple[list[int], ...]:

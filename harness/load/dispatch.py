@@ -94,8 +94,10 @@ class Dispatcher(Generic[C]):
                 raise
             outcome = call.outcome
         except Exception as error:  # noqa: BLE001 - a bug in an operation must end the run, not vanish with its task
-            self.failure = self.failure or error
-            return
+            if call.outcome is not Outcome.TIMED_OUT:  # given up, an operation may make of that what it likes
+                self.failure = self.failure or error
+                return
+            outcome = call.outcome
         finally:
             del self.running[call]
         if call.outcome is Outcome.TIMED_OUT:  # given up, whatever the operation made of it

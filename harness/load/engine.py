@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,8 +18,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Generic, TypeVar
 
+from harness.errors import LoadError
 from harness.load.call import DEADLINE_S, NOBODY, Call, Operation, now_ns
-from harness.load.digest import Clock, Digest, Health
+from harness.load.digest import GENERATOR, Clock, Digest, Health
 from harness.load.dispatch import Dispatcher
 from harness.load.pacer import Arrival, Pacer
 from harness.load.pauses import GcPauses
@@ -31,8 +31,6 @@ from harness.records import Outcome
 _NS_PER_S = 1_000_000_000
 # Far above the number of any arrival: what sessions do is numbered from here.
 SESSION_NUMBERS = 1 << 48
-# The name under which an engine tells of its own health.
-GENERATOR = "generator"
 
 C = TypeVar("C")
 
@@ -57,10 +55,10 @@ class Part(Generic[C]):
     sessions: Sequence[tuple[float, Session[C]]] = ()
     session_numbers: Iterator[int] = field(default_factory=lambda: count(SESSION_NUMBERS))
 
-    def call(self, operation: str, number: int, *, user: int, intended_ns: int) -> Call:
+    def call(self, operation: str, number: int, *, user: int, intended_ns: int, paced: bool = True) -> Call:
         """Return a call to one of the operations, with its deadline."""
         deadline_s = self.deadlines_s.get(operation, self.deadline_s)
-        return Call(operation, number, user=user, intended_ns=intended_ns, deadline_s=deadline_s)
+        return Call(operation, number, user=user, intended_ns=intended_ns, deadline_s=deadline_s, paced=paced)
 
 
 class Engine(Generic[C]):
@@ -79,6 +77,9 @@ class Engine(Generic[C]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._begun = threading.Event()
+        self._started = False
+        self._stop_asked = threading.Event()
+        self._pacer: Pacer | None = None
         self._failure: BaseException | None = None
         self._told = 0
         self.offered = 0
@@ -96,15 +97,17 @@ class Engine(Generic[C]):
     @property
     def failure(self) -> BaseException | None:
         """What ended the load, or one of its operations, that never should have."""
-        return self._failure or self._dispatcher.failure
+        paced = self._pacer.failure if self._pacer else None
+        return self._failure or self._dispatcher.failure or paced
 
     @property
     def over(self) -> bool:
         """Whether everything that the part holds has been played and has ended."""
-        return self._thread.ident is not None and not self._thread.is_alive()
+        return self._started and not self._thread.is_alive()
 
     def start(self) -> None:
         """Begin the schedule; returns once it has begun."""
+        self._started = True
         self._thread.start()
         self._begun.wait()
 
@@ -113,7 +116,9 @@ class Engine(Generic[C]):
 
         Harmless before `start` and when called again.
         """
-        if self._thread.ident is None:
+        # First: a start that was interrupted may not have come to the point where it can be told.
+        self._stop_asked.set()
+        if not self._started:
             return True
         if self._loop is not None and self._stopping is not None:
             with contextlib.suppress(RuntimeError):  # the loop closed by itself in the meantime
@@ -141,7 +146,7 @@ class Engine(Generic[C]):
             with asyncio.Runner(loop_factory=_fast_loop()) as runner, self._gc:
                 self._gc.freeze()
                 runner.run(self._play())
-        except Exception as error:  # noqa: BLE001 - whatever ended the load, the run must say so, not this thread
+        except BaseException as error:  # noqa: BLE001 - whatever ended the load, the run must say so, not this thread
             self._failure = self._failure or error
         finally:
             self._begun.set()
@@ -149,10 +154,14 @@ class Engine(Generic[C]):
     async def _play(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = stopping = asyncio.Event()
+        if self._stop_asked.is_set():
+            return
         async with self._part.connect() as clients:
-            pacer = self._pacer(clients, self._loop)
+            self._pacer = pacer = self._make_pacer(clients, self._loop)
             desk = _Desk(self._part, self._dispatcher, clients, stopping)
             sessions = [asyncio.create_task(desk.host(*session)) for session in self._part.sessions]
+            for session in sessions:
+                session.add_done_callback(self._note_end)
             sweeper = asyncio.create_task(self._dispatcher.sweep())
             played = _all(pacer.over.wait(), *sessions)
             stopped = asyncio.create_task(stopping.wait())
@@ -166,11 +175,15 @@ class Engine(Generic[C]):
             while self._dispatcher.running:
                 await asyncio.wait([*self._dispatcher.running.values()])
             sweeper.cancel()
-            self._failure = self._failure or pacer.failure
-            for session in sessions:
-                self._failure = self._failure or session.exception()
 
-    def _pacer(self, clients: C, loop: asyncio.AbstractEventLoop) -> Pacer:
+    def _note_end(self, session: asyncio.Task[None]) -> None:
+        """Take a session that failed, or was ended by somebody else, for a failure of the load, at once."""
+        if session.cancelled():
+            self._failure = self._failure or LoadError("a session was cancelled, and not by the load")
+        else:
+            self._failure = self._failure or session.exception()
+
+    def _make_pacer(self, clients: C, loop: asyncio.AbstractEventLoop) -> Pacer:
         part, dispatcher, epoch_ns = self._part, self._dispatcher, self._epoch_ns
 
         def go(arrival: Arrival, due_ns: int) -> None:
@@ -200,11 +213,16 @@ class _Desk(Generic[C]):
         if await self.pause(begin_s):
             await session(self)
 
-    async def perform(self, operation: str, *, user: int) -> Outcome:
-        return await self._dispatcher.perform(self.clients, self._call(operation, user))
+    def now_ns(self) -> int:
+        return self._dispatcher.now_ns()
+
+    async def perform(self, operation: str, *, user: int, due_ns: int) -> Outcome:
+        call = self._part.call(operation, next(self._part.session_numbers), user=user, intended_ns=due_ns)
+        return await self._dispatcher.perform(self.clients, call)
 
     def begin(self, operation: str, *, user: int) -> Call:
-        call = self._call(operation, user)
+        number = next(self._part.session_numbers)
+        call = self._part.call(operation, number, user=user, intended_ns=self.now_ns(), paced=False)
         call.sent_ns = call.intended_ns
         return call
 
@@ -212,15 +230,13 @@ class _Desk(Generic[C]):
         self._dispatcher.end(call, outcome)
 
     async def pause(self, duration_s: float) -> bool:
-        if duration_s > 0 and not self.stopping:
+        if duration_s <= 0:
+            await asyncio.sleep(0)  # others must come in, however little there is to wait for
+        elif not self.stopping:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(duration_s):
                     await self._stopping.wait()
         return not self.stopping
-
-    def _call(self, operation: str, user: int) -> Call:
-        number = next(self._part.session_numbers)
-        return self._part.call(operation, number, user=user, intended_ns=self._dispatcher.now_ns())
 
 
 def _all(*waited: Awaitable[object]) -> asyncio.Future[list[object]]:
@@ -230,8 +246,8 @@ def _all(*waited: Awaitable[object]) -> asyncio.Future[list[object]]:
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's loop factory where uvloop exists; it halves the cost of a request."""
-    if sys.platform == "win32":
+    try:
+        import uvloop  # noqa: PLC0415 - absent on Windows, and where nobody built it
+    except ImportError:
         return None
-    import uvloop  # noqa: PLC0415 - absent on Windows
-
     return uvloop.new_event_loop

@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -28,6 +30,7 @@ from harness.records import Outcome
 SHED_STATUSES = frozenset({429, 503})
 # Common servers end an idle connection after 5 s: ending it before them, we never write into one that is closing.
 _IDLE_NS = 4_000_000_000
+_LONG_IDLE_NS = 500_000_000
 # What our own machine has run out of, and no server's doing.
 _OWN_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 
@@ -128,6 +131,12 @@ class HttpClient:
     ) -> RawReply | Outcome:
         head, body = self._request(call, method, path, document, headers)
         connection = self._take()
+        while connection is not None and now_ns() - connection.idle_since_ns > _LONG_IDLE_NS:
+            # Whatever the server said meanwhile is read first, and ends the connection: it answers nothing of this.
+            await asyncio.sleep(0)
+            if connection.reusable:
+                break
+            connection = self._take()
         if connection is None:
             try:
                 connection = await self._connect(call)
@@ -191,13 +200,22 @@ class HttpClient:
                 lambda: HttpConnection(loop), self._host, self._port, ssl=self._tls
             )
         except OSError as error:
-            if error.errno in _OWN_LIMITS:
+            if error.errno in _OWN_LIMITS or (isinstance(error, socket.gaierror) and _descriptors_are_out()):
                 rule = "allow the harness more descriptors or ports, or lower the load"
                 raise LoadError(f"no connection can be opened from here: {error}; {rule}") from error
             raise
         finally:
             call.connect_ns = now_ns() - began_ns
         return connection
+
+
+def _descriptors_are_out() -> bool:
+    """Return whether this process can open nothing more: a resolver that cannot only says that it does not know."""
+    try:
+        os.close(os.dup(0))
+    except OSError as error:
+        return error.errno in _OWN_LIMITS
+    return False
 
 
 # Their requests say nothing of a body; all others must, or servers wait for one.

@@ -138,6 +138,8 @@ class HttpConnection(asyncio.Protocol):
         if reply is not None and not reply.done():
             body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
             reply.set_result(RawReply(self._parser.get_status_code(), self._headers, body))
+        # A connection that is kept must not keep the largest reply it ever had.
+        self._headers, self._body = [], []
 
     def _fail(self, error: Exception) -> None:
         reply, self._reply = self._reply, None

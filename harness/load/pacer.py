@@ -53,8 +53,11 @@ class Pacer:
 
     def begin(self) -> None:
         """Begin to wait for the first."""
-        if self._advance():
-            self._alarm.set(self._due_ns)
+        try:
+            if self._advance():
+                self._alarm.set(self._due_ns)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the schedule must end the run, and be told
+            self._end(error)
 
     def close(self) -> None:
         """Let none go any more. Harmless when repeated."""
@@ -64,6 +67,12 @@ class Pacer:
             self.over.set()
 
     def _ring(self) -> None:
+        try:
+            self._let_go()
+        except Exception as error:  # noqa: BLE001 - raised to the event loop it would only be logged
+            self._end(error)
+
+    def _let_go(self) -> None:
         if self._closed:
             return
         begun_ns = now_ns()
@@ -82,11 +91,11 @@ class Pacer:
         try:
             self._next = next(self._arrivals)
         except StopIteration:
-            self.over.set()
-            return False
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with the schedule must end the run, and be told
-            self.failure = error
-            self.over.set()
+            self._end(None)
             return False
         self._due_ns = self._start_ns + round(self._next.due_s * _NS_PER_S)
         return True
+
+    def _end(self, failure: Exception | None) -> None:
+        self.failure = self.failure or failure
+        self.over.set()

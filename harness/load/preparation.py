@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import httpx
 import stamina
@@ -87,19 +87,27 @@ def _again(error: Exception) -> bool | float:
     return status >= 500 or status in SHED_STATUSES
 
 
-def log_in(auth_url: str, users: int, pace: Pace | None = None) -> tuple[str, ...]:
-    """Log in as many users and return their tokens. Raises NotReady."""
+class LogIn(NamedTuple):
+    """One user's token, and for how many seconds it is good."""
 
-    def job(number: int) -> Job[str]:
-        async def ask(client: httpx.AsyncClient) -> str:
+    token: str
+    lasts_s: float
+
+
+def log_in(auth_url: str, users: int, pace: Pace | None = None) -> list[LogIn]:
+    """Log in as many users. Raises NotReady."""
+
+    def job(number: int) -> Job[LogIn]:
+        async def ask(client: httpx.AsyncClient) -> LogIn:
             user = f"heavyweather-{number}"
             reply = await client.post("/login", json={"user": user, "password": f"password-of-{user}"})
             reply.raise_for_status()
             try:
-                return str(reply.json()["token"])
+                document = reply.json()
+                return LogIn(str(document["token"]), float(document["expires_s"]))
             except (ValueError, KeyError, TypeError) as error:
                 raise httpx.DecodingError(f"no token in the reply: {error}") from error
 
         return ask
 
-    return tuple(prepare(f"log-in of {users} users at {auth_url}", auth_url, [job(n) for n in range(users)], pace))
+    return prepare(f"log-in of {users} users at {auth_url}", auth_url, [job(n) for n in range(users)], pace)

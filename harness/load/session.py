@@ -27,8 +27,11 @@ class Desk(Protocol[C_co]):
     def stopping(self) -> bool:
         """Whether the load is ending: begin nothing new."""
 
-    async def perform(self, operation: str, *, user: int) -> Outcome:
-        """Do a registered operation now, within its deadline, and record it."""
+    def now_ns(self) -> int:
+        """Return nanoseconds since the run's epoch."""
+
+    async def perform(self, operation: str, *, user: int, due_ns: int) -> Outcome:
+        """Do a registered operation now, within its deadline, and record it as due at `due_ns`."""
 
     def begin(self, operation: str, *, user: int) -> Call:
         """Return a call that is due and sent now; the session itself ends it."""

@@ -16,6 +16,9 @@ from harness.load.registry import OPERATIONS_MAX, Registered, load_module
 from harness.load.users import Users
 from harness.load.websocket.sockets import OPENING, Sockets
 
+# Names of series and labels that are sums of others.
+TAKEN = ("all", "other", "ws_...")
+
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
@@ -94,6 +97,13 @@ class LoadSettings:
             InputError(source, f"load.deadlines_s.{name}", deadline_s, rule)
             for name, deadline_s in self.deadlines_s.items()
             if name not in known
+        ]
+        own = set(self.declared) | (set(known) - set(reference))
+        taken = f"is the reference's, or what the load itself counts: call yours something else than {', '.join(TAKEN)}"
+        errors += [
+            InputError(source, f"operations.{name}", name, taken)
+            for name in sorted(own)
+            if name in reference or name in TAKEN or name.startswith("ws_")
         ]
         if len(known) > OPERATIONS_MAX:
             errors.append(InputError(source, "operations", len(known), f"must be at most {OPERATIONS_MAX}"))

@@ -14,6 +14,8 @@ from typing import Any
 from harness.load.mix import Mix
 from harness.load.session import Desk, Session
 
+_NS_PER_S = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Users:
@@ -59,6 +61,8 @@ class _UserSession:
 
     async def __call__(self, desk: Desk[Any]) -> None:
         for think_s, operation in self.users.flow(self.user, self.seed):
+            due_ns = desk.now_ns() + round(think_s * _NS_PER_S)
             if not await desk.pause(think_s):
                 return
-            await desk.perform(operation, user=self.user)
+            # A timer may end a little early; nobody asks before they have thought.
+            await desk.perform(operation, user=self.user, due_ns=min(due_ns, desk.now_ns()))

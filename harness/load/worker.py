@@ -17,11 +17,16 @@ from distributed import Event, Queue, Variable
 from harness.errors import LoadError, explain
 from harness.load.clients import Clients
 from harness.load.digest import Digest
-from harness.load.engine import GENERATOR, Engine
+from harness.load.engine import Engine
 from harness.load.plan import LoadPlan
 
 # How long a worker waits to be told when to begin: until the slowest of them is ready.
 _BEGIN_LIMIT_S = 60.0
+# Reports that nobody has taken: beyond this there is nobody, and the load must not go on without them.
+REPORTS_EACH = 8
+_NOBODY_S = 15.0
+# By now a load's pools and caches are filled.
+_WARM_TICKS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +72,40 @@ class Report:
 
 
 def play(task: Task) -> None:
-    """Play one share until told to stop."""
-    queue, stop = Queue(f"{task.channel}-reports"), Event(f"{task.channel}-stop")
+    """Play one share until told to stop, or until nobody takes its reports any more."""
+    queue, stop = Queue(f"{task.channel}-reports", maxsize=REPORTS_EACH * task.of), Event(f"{task.channel}-stop")
     process = f"{socket.gethostname()}:{os.getpid()}"
     epoch_s = time.perf_counter() - (time.time() - task.epoch_unix_s)
+    engine: Engine[Clients] | None = None
+
+    def say(report: Report) -> None:
+        queue.put(report.pack(), timeout=_NOBODY_S)
+
     try:
         part = task.plan.part(task.shard, task.of)
-        queue.put(Report(task.shard, process, began=True).pack())
+        say(Report(task.shard, process, began=True))
         start_s = float(Variable(f"{task.channel}-start").get(timeout=_BEGIN_LIMIT_S))
         engine = Engine(part, epoch_s=epoch_s, start_s=start_s)
         engine.start()
+        ticks = 0
         while not stop.wait(task.tick_s) and not engine.failure:
-            queue.put(Report(task.shard, process, digest=_take(engine, task), in_flight=engine.in_flight).pack())
+            say(Report(task.shard, process, digest=_take(engine, task), in_flight=engine.in_flight))
+            ticks += 1
+            if ticks == _WARM_TICKS:
+                engine.warm()
         drained = engine.stop(drain_s=task.drain_s)
         failure = explain(engine.failure) if engine.failure else ""
         last = Report(task.shard, process, False, _take(engine, task), engine.in_flight, True, drained, failure)
     except Exception as error:  # noqa: BLE001 - whatever it was, the run must hear of it, and in words that travel
         last = Report(task.shard, process, ended=True, failure=f"{type(error).__name__}: {explain(error)}")
-    queue.put(last.pack())
+    finally:
+        # Whatever ended the task, no load goes on without it.
+        if engine is not None:
+            engine.stop(drain_s=task.drain_s)
+    say(last)
     if last.failure:
         raise LoadError(f"{task.name} ({process}): {last.failure}")
 
 
 def _take(engine: Engine[Clients], task: Task) -> Digest:
-    digest = engine.take()
-    digest.health[task.name] = digest.health.pop(GENERATOR)
-    return digest
+    return engine.take().of_generator(task.name)

@@ -84,7 +84,7 @@ class Address:
     """Where a WebSocket opens and how: connecting and handshake together take at most `connect_s` seconds."""
 
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     connect_s: float = DEADLINE_S
     compression: Literal["deflate"] | None = None
 

@@ -93,3 +93,18 @@ def test_a_fault_that_never_healed_is_left_to_the_faults_check(tmp_path: Path) -
     run = evidence(tmp_path, faults=[fault(40.0, None)])
     assert [f.observed for f in check_recovery(run, BUDGET)] == ["no heal"]
     assert Verdict.INCONCLUSIVE in {f.verdict for f in check_faults(run)}
+
+
+@pytest.mark.parametrize(("bad_until_tick", "verdict"), [(50, "INCONCLUSIVE"), (62, "FAIL")])
+def test_a_recovery_that_a_late_generator_did_not_let_be_seen_is_no_failure(
+    tmp_path: Path, bad_until_tick: int, verdict: str
+) -> None:
+    """The first seconds after the heal were left out: what was seen was good, or bad beyond the budget all the same."""
+
+    def tick(n: int) -> dict[str, float]:
+        late = {"generator.lag_s_p95": 0.2} if 50 <= n < 61 else {}
+        bad = {"load.cache_get.reset": 900.0} if 40 <= n < bad_until_tick else {}
+        return {**healthy(n), **late, **bad}
+
+    (finding,) = check_recovery(evidence(tmp_path, tick, faults=[fault(40.0, 50.0)]), BUDGET)
+    assert finding.verdict.value == verdict, finding.message

@@ -4,8 +4,9 @@ import pytest
 
 from harness.budget import Budget
 from harness.checks.load import check_dropped, check_errors, check_generator, check_operations
+from harness.records import Event
 from harness.verdict import Verdict
-from tests.harness.runs import OPERATIONS, PER_TICK, always, but, evidence, fault
+from tests.harness.runs import OPERATIONS, PER_TICK, always, but, evidence, fault, healthy
 
 BUDGET = Budget(error_fraction=0.01, dropped_fraction=0.02)
 
@@ -80,3 +81,50 @@ def test_a_run_without_load_is_inconclusive(tmp_path: Path) -> None:
     run = evidence(tmp_path, lambda _: {"generator.rss_bytes": 1.0})
     found = [*check_errors(run, BUDGET), *check_dropped(run, BUDGET), *check_generator(run)]
     assert {f.verdict for f in found} == {Verdict.INCONCLUSIVE}
+
+
+def test_what_a_late_generator_saw_is_left_out_and_told(tmp_path: Path) -> None:
+    run = evidence(tmp_path, but(lambda n: n == 60, generator__lag_s_p95=0.2, load__all__response_s_p95=9.0))
+    (finding,) = check_generator(run)
+    assert finding.verdict is Verdict.PASS
+    assert "what the time before 61.0 s shows is INCONCLUSIVE, and was left out" in finding.message
+    assert run.calm.sum() == run.quiet.sum() - 1
+    assert not run.calm[60]
+
+
+def test_a_storm_of_errors_that_made_the_generator_late_is_no_pass(tmp_path: Path) -> None:
+    storm = but(
+        lambda n: 50 <= n < 60, generator__lag_s_p95=0.06, load__cache_get__ok=0, load__cache_get__timed_out=100
+    )
+    (finding,) = check_errors(evidence(tmp_path, storm), BUDGET)
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert "only with the ticks in which the generator was late" in finding.message
+
+
+def test_errors_on_time_fail_whatever_was_late(tmp_path: Path) -> None:
+    def tick(n: int) -> dict[str, float]:
+        late = {"generator.lag_s_p95": 0.06} if n == 60 else {}
+        return {**healthy(n), **late, "load.cache_get.timed_out": 20.0}
+
+    (finding,) = check_errors(evidence(tmp_path, tick), BUDGET)
+    assert finding.verdict is Verdict.FAIL
+
+
+def test_what_a_late_generator_dropped_is_no_failure_of_the_system(tmp_path: Path) -> None:
+    run = evidence(tmp_path, but(lambda n: n == 45, load__cache_get__dropped=5000, generator__lag_s_p95=3.0))
+    (finding,) = check_dropped(run, BUDGET)
+    assert finding.verdict is Verdict.INCONCLUSIVE
+
+
+def test_messages_that_nobody_asked_for_do_not_thin_errors_out(tmp_path: Path) -> None:
+    run = evidence(tmp_path, but(always, load__cache_get__timed_out=10, load__ws_delivery__ok=10_000))
+    (finding,) = check_errors(run, BUDGET)
+    assert finding.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(("uncertain_s", "verdict"), [(0.01, "PASS"), (0.03, "INCONCLUSIVE")])
+def test_clocks_of_workers_must_be_known_well_enough(tmp_path: Path, uncertain_s: float, verdict: str) -> None:
+    detail = {"worker": "w", "offset_s": 0.0, "uncertain_s": uncertain_s}
+    events = [Event(1.0, "worker", detail), Event(1.0, "worker", {**detail, "uncertain_s": 0.001})]
+    _, finding = check_generator(evidence(tmp_path, events=events))
+    assert (finding.where, finding.verdict) == ("workers", verdict)

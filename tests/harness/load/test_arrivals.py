@@ -36,7 +36,7 @@ def due_by(stages: Sequence[Stage], t_s: float) -> float:
             total += stage.count if begins_s <= t_s else 0
             continue
         within_s = min(max(t_s - begins_s, 0.0), stage.for_s)
-        cuts = 400
+        cuts = 400 + int(60 * within_s / stage.period_s) if isinstance(stage, Sine) else 400
         for n in range(cuts if within_s else 0):
             a, b = within_s * n / cuts, within_s * (n + 1) / cuts
             middle = rate_per_s(stage, (a + b) / 2)

@@ -184,7 +184,7 @@ CHILD = """
 import sys, time
 from tests.harness.load.test_cluster import make, plan
 if __name__ == "__main__":
-    load = make(plan(sys.argv[1]))
+    load = make(plan(sys.argv[1]), scheduler=sys.argv[2])
     load.start()
     print("started", flush=True)
     time.sleep(600)
@@ -195,7 +195,7 @@ def test_a_runner_that_is_killed_leaves_no_worker(server: Server, tmp_path: Path
     script = tmp_path / "child.py"
     script.write_text(CHILD)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, script, server.url], stdout=subprocess.PIPE, env=environment) as child:
+    with subprocess.Popen([sys.executable, script, server.url, ""], stdout=subprocess.PIPE, env=environment) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"started\n"
         until_requests(server, 20)
@@ -203,3 +203,24 @@ def test_a_runner_that_is_killed_leaves_no_worker(server: Server, tmp_path: Path
         assert len(spawned) >= 2
         child.send_signal(signal.SIGKILL)
     until_gone(spawned)
+
+
+def test_a_runner_that_is_killed_ends_its_load_on_a_cluster_that_is_not_its_own(server: Server, tmp_path: Path) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(CHILD)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as own:
+        command = [sys.executable, script, server.url, own.scheduler_address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"started\n"
+            until_requests(server, 20)
+            child.send_signal(signal.SIGKILL)
+        seen = [-1]
+
+        def still() -> str | None:
+            seen.append(len(server.requests))
+            return None if len(seen) > 20 and len({*seen[-20:]}) == 1 else f"{seen[-1]} requests"
+
+        # Twenty looks without one more request; a plan at its rate has one every hundredth of a second.
+        wait_until("the end of the load", still, limit_s=LIMIT_S)

@@ -128,6 +128,8 @@ def test_a_hole_in_a_path_cannot_change_its_shape() -> None:
         ('[a]\npath = "/"\nstatus = []', "operations.a.status", "from 200 to 599"),
         ('[a]\npath = "/"\nheaders = { Host = "x" }', "operations.a.headers", "client's own"),
         ('[a]\npath = "/"\nheaders = { "X Y" = "x" }', "operations.a.headers", "no header's name"),
+        ('[a]\npath = "/"\nheaders = { X = "a\\r\\nY: b" }', "operations.a.headers", "printable ASCII"),
+        ('[a]\npath = "/"\nheaders = { X = "price \u20ac" }', "operations.a.headers", "printable ASCII"),
         ('[a]\npath = "/"\njson = { d = 2026-01-01 }', "operations.a.json", "no JSON value"),
         ('[a]\npath = "/"\nreply = {}', "operations.a.reply", "path = value"),
         ('[a]\npath = "/"\nanswer = "x"', "operations.a.answer", "needs a key"),

@@ -1,10 +1,11 @@
+import math
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load.call import Call
-from harness.load.digest import ERROR_LABELS_MAX, KINDS, OTHER_ERRORS, Digest, ErrorKey, Health, Tag, capped
+from harness.load.digest import ERROR_LABELS_MAX, GENERATOR, KINDS, OTHER_ERRORS, Digest, ErrorKey, Health, Tag, capped
 from harness.load.times import Times
 from harness.records import Outcome
 from tests.harness.load.calls import calls, ended
@@ -23,7 +24,7 @@ def test_every_call_is_counted_and_every_reply_timed_once(batch: list[Call]) -> 
     for operation in ("read", "write"):
         own = [c.done_ns - c.intended_ns for c in replies if c.operation == operation]
         assert same(digest.response(operation), Times.of_ns(own))
-    assert same(digest.lag, Times.of_ns([c.sent_ns - c.intended_ns for c in batch]))
+    assert same(Times.sum(digest.lags.values()), Times.of_ns([c.sent_ns - c.intended_ns for c in batch if c.paced]))
     assert [s.key for s in digest.samples] == [c.key for c in batch if c.key]
     assert sum(digest.errors.values()) == sum(1 for c in batch if c.error)
     assert all(tag.kind in KINDS and tag.outcome is not Outcome.DROPPED for tag in digest.times)
@@ -75,6 +76,27 @@ def test_labels_beyond_the_cap_are_counted_as_other() -> None:
 def test_each_generator_s_health_stays_its_own() -> None:
     one, other = Health(1.0, 2.0, 3, 4.0), Health(5.0, 6.0, 7, 8.0)
     assert Digest.sum([Digest(health={"a": one}), Digest(health={"b": other})]).health == {"a": one, "b": other}
+
+
+def test_what_had_no_moment_to_keep_says_nothing_of_lateness() -> None:
+    late, listened = ended(lag_s=0.5), ended()
+    listened.paced = False
+    assert Digest.of([late, *[listened] * 1000]).lag_s(0.95) == Digest.of([late]).lag_s(0.95) > 0.49
+    assert math.isnan(Digest.of([listened]).lag_s(0.95))
+
+
+def test_the_worst_generator_is_how_late_they_are() -> None:
+    quick = Digest.of([ended()] * 1000, health={GENERATOR: Health(1, 1, 0, 0)}).of_generator("worker.0")
+    slow = Digest.of([ended(lag_s=2.0)], health={GENERATOR: Health(1, 1, 0, 0)}).of_generator("worker.1")
+    total = Digest.sum([quick, slow, quick])
+    assert total.lag_s(0.95) > 1.9
+    assert set(total.health) == set(total.lags) == {"worker.0", "worker.1"}
+
+
+def test_messages_that_nobody_asked_for_are_no_responses() -> None:
+    digest = Digest.of([ended(took_s=1.0), *[ended("ws_delivery")] * 100])
+    assert digest.response().total == 1
+    assert digest.response("ws_delivery").total == 100
 
 
 def test_a_tag_names_its_line() -> None:

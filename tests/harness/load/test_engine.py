@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import statistics
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -11,8 +12,8 @@ import pytest
 
 from harness.load.arrivals import Spike
 from harness.load.call import NOBODY, Call
-from harness.load.digest import Digest
-from harness.load.engine import GENERATOR, Engine, Part
+from harness.load.digest import GENERATOR, Digest
+from harness.load.engine import Engine, Part
 from harness.load.http import HttpClient
 from harness.load.pacer import Arrival
 from harness.records import Outcome
@@ -84,7 +85,7 @@ def test_an_arrival_that_finds_no_slot_is_dropped_and_told(server: Server) -> No
     assert len({path for _, path in server.requests}) == digest.counts.total() - dropped
     assert load.offered == digest.offered == digest.counts.total()
     # How late a dropped arrival was is lag, but no response time.
-    assert digest.lag.total == load.offered
+    assert digest.lags[GENERATOR].total == load.offered
     assert digest.response().total == load.offered - dropped
 
 
@@ -250,6 +251,23 @@ def test_pauses_of_garbage_collection_are_told(server: Server) -> None:
     assert gc.get_freeze_count() >= before + len(held), "what was made meanwhile is not frozen"
     assert load.stop(drain_s=LIMIT_S)
     assert gc.get_freeze_count() == 0
+
+
+def test_a_start_that_is_interrupted_can_be_stopped(server: Server) -> None:
+    """Stopping right after the thread began, before it has a loop that could be told."""
+    for _ in range(20):
+        load = engine(server)
+        load._started = True
+        load._thread.start()
+        assert load.stop(drain_s=LIMIT_S)
+        assert load.over
+
+
+def test_a_due_time_that_cannot_be_is_a_failure_of_the_load(server: Server) -> None:
+    load = engine(server, arrivals=iter([Arrival(0, 0.0, "get"), Arrival(1, math.inf, "get")]))
+    load.start()
+    until_over(load)
+    assert isinstance(load.failure, OverflowError)
 
 
 def test_an_arrival_belongs_to_nobody(server: Server) -> None:

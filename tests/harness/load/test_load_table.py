@@ -100,6 +100,9 @@ def test_a_module_beside_the_target_file_brings_the_rest(tmp_path: Path) -> None
         ("users = { count = 1, spurious = 1 }", "load.users.spurious", "no such key"),
         ("sockets = { count = 0 }", "load.sockets", "whole number"),
         ('sockets = { count = 1, rotate_s = "x" }', "load.sockets.rotate_s", "a duration"),
+        ("[operations.ledger_write]\npath = '/'", "operations.ledger_write", "the reference's"),
+        ("[operations.all]\npath = '/'", "operations.all", "call yours something else"),
+        ("[operations.ws_ping]\npath = '/'", "operations.ws_ping", "call yours something else"),
         ("spurious = 1", "load.spurious", "no such key; one of rate_per_s"),
     ],
 )

@@ -93,10 +93,11 @@ def test_a_server_that_is_down_is_told_by_name() -> None:
 
 def test_users_get_their_tokens() -> None:
     def answer(_method: str, _path: str, body: bytes) -> tuple[int, object]:
-        return 200, {"token": body.decode()}
+        return 200, {"token": body.decode(), "expires_s": 60}
 
     with serving(answer) as server:
-        tokens = log_in(server.url, 5, QUICK)
-    assert len(set(tokens)) == 5
+        log_ins = log_in(server.url, 5, QUICK)
+    assert len({one.token for one in log_ins}) == 5
+    assert {one.lasts_s for one in log_ins} == {60.0}
     with serving(lambda *_: (200, [])) as server, pytest.raises(NotReady, match="no token in the reply"):
         log_in(server.url, 1, Pace(rate_per_s=1000, attempts=1))

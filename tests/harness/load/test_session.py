@@ -1,9 +1,12 @@
 """Sessions on a real engine: users who think, and what a session records itself."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
 
+from harness.errors import LoadError
 from harness.load.call import Call
 from harness.load.digest import Digest
 from harness.load.engine import SESSION_NUMBERS
@@ -76,10 +79,47 @@ def test_a_session_that_fails_is_a_failure_of_the_load(server: Server) -> None:
     async def broken(_desk: Desk[HttpClient]) -> None:
         raise ZeroDivisionError
 
-    load = engine(server, arrivals=iter(()), sessions=[(0.0, broken)])
+    load = engine(server, sessions=[(0.0, broken)])
+    load.start()
+    # At once, and not when the arrivals are over, which may be days later.
+    wait_until("the failure", lambda: None if load.failure else "none", limit_s=LIMIT_S)
+    assert isinstance(load.failure, ZeroDivisionError)
+    assert load.stop(drain_s=LIMIT_S)
+
+
+def test_a_session_that_somebody_cancelled_is_a_failure_of_the_load(server: Server) -> None:
+    async def cancelled(_desk: Desk[HttpClient]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.get_running_loop().create_future()
+
+    load = engine(server, arrivals=iter(()), sessions=[(0.0, cancelled)])
     load.start()
     until_over(load)
-    assert isinstance(load.failure, ZeroDivisionError)
+    assert isinstance(load.failure, LoadError)
+
+
+def test_users_who_never_think_let_others_in(server: Server) -> None:
+    async def nothing(_client: HttpClient, _call: Call) -> Outcome:
+        return Outcome.OK
+
+    users = Users(count=3, mix=Mix({"nothing": 1}), think_s=0.0)
+    load = engine(server, operations={"nothing": nothing, "get": get}, sessions=list(users.sessions(1, shard=0, of=1)))
+    load.start()
+    wait_until("arrivals", lambda: None if load.offered > 20 else f"{load.offered}", limit_s=LIMIT_S)
+    assert load.stop(drain_s=LIMIT_S)
+
+
+def test_how_late_a_user_is_counts_from_the_end_of_their_thinking(server: Server) -> None:
+    users = Users(count=1, mix=Mix({"get": 1}), think_s=0.02)
+    load = engine(server, arrivals=iter(()), sessions=list(users.sessions(1, shard=0, of=1)))
+    load.start()
+    wait_until("requests", lambda: None if len(server.requests) > 10 else "few", limit_s=LIMIT_S)
+    assert load.stop(drain_s=LIMIT_S)
+    samples = samples_of(load)
+    assert all(s.intended_s <= s.sent_s for s in samples)
+    assert max(s.lag_s for s in samples) > 0
 
 
 def test_a_session_records_what_it_did_itself(server: Server) -> None:
@@ -100,11 +140,14 @@ def test_a_session_records_what_it_did_itself(server: Server) -> None:
 
 def test_a_pause_ends_when_the_load_does(server: Server) -> None:
     told: list[bool] = []
+    begun = threading.Event()
 
     async def patient(desk: Desk[HttpClient]) -> None:
+        begun.set()
         told.append(await desk.pause(3600.0))
 
     load = engine(server, arrivals=iter(()), sessions=[(0.0, patient), (3600.0, patient)])
     load.start()
+    assert begun.wait(LIMIT_S)
     assert load.stop(drain_s=LIMIT_S)
     assert told == [False], "one was told, and the other never began"

@@ -90,7 +90,7 @@ def test_a_foreign_reply_is_seen(make_api: MakeApi, addresses: Addresses) -> Non
 
 def test_a_whole_load_of_arrivals_users_and_sockets(addresses: Addresses) -> None:
     """Everything at once on the real services: all of it answered, told apart, and ended when told to."""
-    tokens = log_in(addresses.auth, 10)
+    tokens = tuple(one.token for one in log_in(addresses.auth, 10))
     assert len(set(tokens)) == 10
     mix = Mix({"rpc_echo": 6, "rpc_batch": 2, "rpc_stream": 1, "rpc_error": 0.5, "rpc_slow": 0.5, "cache_put": 1})
     settings = LoadSettings(

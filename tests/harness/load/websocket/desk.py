@@ -47,19 +47,22 @@ class FakeDesk:
     def stop(self) -> None:
         self._stop.set()
 
-    async def perform(self, operation: str, *, user: int) -> Outcome:
+    def now_ns(self) -> int:
+        return now_ns() - self._epoch_ns
+
+    async def perform(self, operation: str, *, user: int, due_ns: int) -> Outcome:
         raise NotImplementedError
 
     def begin(self, operation: str, *, user: int) -> Call:
         self._begun += 1
-        call = Call(operation, self._begun, user=user, intended_ns=now_ns() - self._epoch_ns)
+        call = Call(operation, self._begun, user=user, intended_ns=self.now_ns())
         self.open.add(call)
         return call
 
     def end(self, call: Call, outcome: Outcome) -> None:
         self.open.remove(call)
         call.outcome = outcome
-        call.done_ns = now_ns() - self._epoch_ns
+        call.done_ns = self.now_ns()
         self.samples.append(call.sample())
         self.changed()
 
