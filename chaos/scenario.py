@@ -13,7 +13,7 @@ from typing import Protocol
 
 from chaos.timeline import At, Planned, expand
 from harness.budget import Budget
-from harness.load.arrivals import Ramp, constant
+from harness.load.arrivals import Ramp, Stage, constant
 from harness.load.load_table import override
 from harness.load.settings import LoadSettings
 from harness.verdict import Decision
@@ -45,12 +45,17 @@ class Phases:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is run; `timeline` counts from the end of warm-up."""
+    """What is run; `timeline` counts from the end of warm-up.
+
+    `shape` is what the load does after the climb of warm-up, such as a spike or a
+    staircase, before it goes on at its one rate.
+    """
 
     name: str
     load: LoadSettings
     phases: Phases = field(default_factory=Phases)
     timeline: tuple[At, ...] = ()
+    shape: tuple[Stage, ...] = ()
     budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
@@ -63,7 +68,8 @@ class Scenario:
     def scaled(self, time_scale: float) -> Scenario:
         """Return the scenario with its phases and fault times multiplied by `time_scale`; rates and budgets stay."""
         timeline = tuple(At(e.at_s * time_scale, e.for_s * time_scale, e.fault) for e in self.timeline)
-        return dataclasses.replace(self, phases=self.phases.scaled(time_scale), timeline=timeline)
+        shape = tuple(stage.stretched(time_scale) for stage in self.shape)
+        return dataclasses.replace(self, phases=self.phases.scaled(time_scale), timeline=timeline, shape=shape)
 
     def overridden(
         self,
@@ -91,18 +97,15 @@ class Scenario:
             raise ExceptionGroup(f"{source} breaks {len(errors)} rule(s)", errors)
         return changed
 
-    def stages(self) -> tuple[Ramp, ...]:
-        """Return the load: gentle while steady state is proved, a climb, then one rate for as long as it takes."""
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the load: gentle while steady state is proved, a climb, the shape, then one rate to the end."""
         rate_per_s = self.load.rate_per_s
         gentle = rate_per_s * _GENTLE
         climb_s = self.phases.warm_up_s / 3
         # Proving and healing take time of their own, so the plateau has no end of its own; the run ends it.
         plateau_s = 10 * (self.phases.warm_up_s + self.phases.faults_s + self.phases.hold_s)
-        return (
-            constant(gentle, self.phases.steady_s),
-            Ramp(gentle, rate_per_s, climb_s),
-            constant(rate_per_s, plateau_s),
-        )
+        climb = constant(gentle, self.phases.steady_s), Ramp(gentle, rate_per_s, climb_s)
+        return *climb, *self.shape, constant(rate_per_s, plateau_s)
 
     def planned(self) -> list[Planned]:
         """Return the fault schedule in seconds from the end of warm-up."""

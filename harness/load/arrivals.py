@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 # A sine's integral has no inverse in closed form. Bisection from the whole stage down: 2^-60 of it is below a double.
 _HALVINGS = 60
@@ -31,6 +31,9 @@ class Stage(Protocol):
 
     def offset_s(self, k: float) -> float:
         """Return the seconds into the stage by which `k` arrivals, 0 to `arrivals`, have come due."""
+
+    def stretched(self, time_scale: float) -> Self:
+        """Return the same stage, `time_scale` times as long, at the same rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,10 @@ class Ramp:
         root = math.sqrt(max(0.0, self.from_per_s**2 + 2 * slope * k))
         return min(self.for_s, 2 * k / (self.from_per_s + root))
 
+    def stretched(self, time_scale: float) -> Self:
+        """Return the same, longer or shorter."""
+        return replace(self, for_s=self.for_s * time_scale)
+
 
 @dataclass(frozen=True, slots=True)
 class Spike:
@@ -83,6 +90,11 @@ class Spike:
         """Return 0: all are due at once."""
         del k
         return 0.0
+
+    def stretched(self, time_scale: float) -> Self:
+        """Return itself: it takes no time."""
+        del time_scale
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +128,10 @@ class Sine:
             middle_s = (low_s + high_s) / 2
             low_s, high_s = (middle_s, high_s) if self._due(middle_s) < k else (low_s, middle_s)
         return high_s if k > 0 else 0.0
+
+    def stretched(self, time_scale: float) -> Self:
+        """Return the same, longer or shorter, its period too."""
+        return replace(self, period_s=self.period_s * time_scale, for_s=self.for_s * time_scale)
 
 
 def constant(rate_per_s: float, for_s: float) -> Ramp:

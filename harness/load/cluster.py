@@ -88,7 +88,7 @@ class ClusterLoad:
             raise
 
     def warm(self) -> None:
-        """Do nothing: each worker's process holds little but its load."""
+        """Do nothing: each worker does so by itself when its load has gone on for a while."""
 
     def take(self) -> Digest:
         """Return what ended on all workers and was reported since the last call."""

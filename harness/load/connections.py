@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from types import TracebackType
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from harness.load.call import Call, now_ns
 from harness.records import Outcome
@@ -156,3 +157,28 @@ class Connections(Generic[C]):
             await self._drop(connection)
         # A transport says goodbye to its loop on the loop's next round.
         await asyncio.sleep(0)
+
+
+class PooledClient(Generic[C]):
+    """A client over connections of its own, open for as long as it is entered; opening it connects nothing."""
+
+    def __init__(self, wire: Wire[C], *, least: int, most: int, idle_s: float) -> None:
+        self._connections = Connections(wire, least=least, most=most, idle_s=idle_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._connections.close()
+
+    @property
+    def size(self) -> int:
+        """Connections that are open."""
+        return self._connections.size
+
+    @property
+    def idle(self) -> int:
+        """Connections that are open and not in use."""
+        return self._connections.idle

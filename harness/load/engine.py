@@ -40,10 +40,11 @@ class Part(Generic[C]):
     """What one engine plays: a whole load, or its share of one.
 
     `arrivals` are in the order in which they are due; `connect` opens the clients
-    that operations are given. A call that has not ended by its operation's deadline (seconds) is
-    given up as timed out. At most `in_flight_max` calls wait for their replies at
-    once, and an arrival beyond that is dropped and counted. `sessions` each begin
-    some seconds after the start; their calls are numbered from `session_numbers`.
+    that operations are given. A call that has not ended by its operation's deadline
+    (seconds) is given up as timed out. At most `in_flight_max` calls wait for their
+    replies at once, and an arrival beyond that is dropped and counted. `sessions`
+    each begin some seconds after the start; their calls are numbered from
+    `session_numbers`.
     """
 
     arrivals: Iterator[Arrival]

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 
 from harness.load.call import Call
-from harness.load.connections import IDLE_S, Connections, Failure, Reply
+from harness.load.connections import IDLE_S, Failure, PooledClient, Reply
 from harness.records import Outcome
 
 T = TypeVar("T")
@@ -32,7 +31,7 @@ _FATAL = frozenset({"FATAL", "PANIC"})
 _SERVER_SETTINGS = {"application_name": "heavyweather-load"}
 
 
-class PostgresClient:
+class PostgresClient(PooledClient[Connection]):
     """Calls to one database over at most `most` connections; opening the client connects nothing.
 
     Beyond `least` connections one that lay idle for `idle_s` seconds goes. The session is not reset between
@@ -42,27 +41,7 @@ class PostgresClient:
     def __init__(
         self, dsn: str, *, least: int = 5, most: int = 20, connect_deadline_s: float = 5.0, idle_s: float = IDLE_S
     ) -> None:
-        self._connections: Connections[Connection] = Connections(
-            _PostgresWire(dsn, connect_deadline_s), least=least, most=most, idle_s=idle_s
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await self._connections.close()
-
-    @property
-    def size(self) -> int:
-        """Connections that are open."""
-        return self._connections.size
-
-    @property
-    def idle(self) -> int:
-        """Connections that are open and not in use."""
-        return self._connections.idle
+        super().__init__(_PostgresWire(dsn, connect_deadline_s), least=least, most=most, idle_s=idle_s)
 
     async def fetch(self, call: Call, sql: str, *arguments: object) -> Reply[list[Any]]:
         """Run one statement; the reply's value is the list of its asyncpg Records."""

@@ -8,8 +8,7 @@ handshake; values come back as bytes and numbers, as the server sent them.
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import hiredis
 from redis.asyncio import ConnectionPool
@@ -21,7 +20,7 @@ from redis.exceptions import InvalidResponse, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from harness.load.call import Call
-from harness.load.connections import IDLE_S, Connections, Failure, Reply
+from harness.load.connections import IDLE_S, Failure, PooledClient, Reply
 from harness.records import Outcome
 
 # The server is up and says "not now": it is full, loads, is kept busy by a script, or lacks other nodes it needs.
@@ -30,7 +29,7 @@ _SHED_CODES = frozenset({"OOM", "LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "M
 _FULL = "max number of clients"
 
 
-class RedisClient:
+class RedisClient(PooledClient["_Link"]):
     """Calls to one Redis over at most `most` connections; opening the client connects nothing.
 
     Beyond `least` connections one that lay idle for `idle_s` seconds goes.
@@ -39,27 +38,7 @@ class RedisClient:
     def __init__(
         self, url: str, *, least: int = 5, most: int = 20, connect_deadline_s: float = 5.0, idle_s: float = IDLE_S
     ) -> None:
-        self._connections: Connections[_Link] = Connections(
-            _RedisWire(url, connect_deadline_s), least=least, most=most, idle_s=idle_s
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await self._connections.close()
-
-    @property
-    def size(self) -> int:
-        """Connections that are open."""
-        return self._connections.size
-
-    @property
-    def idle(self) -> int:
-        """Connections that are open and not in use."""
-        return self._connections.idle
+        super().__init__(_RedisWire(url, connect_deadline_s), least=least, most=most, idle_s=idle_s)
 
     async def execute(self, call: Call, *command: str | bytes | float) -> Reply[Any]:
         """Run one command, each word an argument; the reply's value is what the server sent.

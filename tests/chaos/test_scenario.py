@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise, takewhile
 
 import pytest
@@ -13,7 +14,7 @@ from chaos.scenario import Phases, Scenario
 from chaos.timeline import At
 from harness.budget import Budget
 from harness.errors import InputError
-from harness.load.arrivals import schedule
+from harness.load.arrivals import Ramp, Sine, Spike, Stage, constant, schedule, steps
 from harness.load.mix import Mix
 from harness.load.settings import LoadSettings
 from tests.chaos.test_timeline import timelines
@@ -85,11 +86,22 @@ def test_overriding_nothing_changes_nothing() -> None:
 def test_the_stages_join_without_a_jump_and_outlast_the_run(rate_per_s: float, time_scale: float) -> None:
     scaled = scenario(rate_per_s=rate_per_s).scaled(time_scale)
     stages, phases = scaled.stages(), scaled.phases
-    assert all(one.to_per_s == other.from_per_s for one, other in pairwise(stages))
-    assert stages[-1].to_per_s == rate_per_s
+    ramps = [stage for stage in stages if isinstance(stage, Ramp)]
+    assert len(ramps) == len(stages)
+    assert all(one.to_per_s == other.from_per_s for one, other in pairwise(ramps))
+    assert ramps[-1].to_per_s == rate_per_s
     assert stages[0].for_s == phases.steady_s
     total_s = sum(stage.for_s for stage in stages)
     assert total_s > 5 * (phases.steady_s + phases.warm_up_s + phases.faults_s + phases.hold_s)
+
+
+def test_a_shape_comes_after_the_climb_and_is_stretched_with_the_rest() -> None:
+    shape: tuple[Stage, ...] = (constant(100, 20), Spike(500), *steps(100, 300, 3, 10), Sine(100, 50, 30, 60))
+    one = dataclasses.replace(scenario(), shape=shape)
+    assert one.stages()[2:-1] == shape
+    half = one.scaled(0.5).stages()[2:-1]
+    assert [stage.for_s for stage in half] == [stage.for_s / 2 for stage in shape]
+    assert sum(stage.arrivals for stage in half) == pytest.approx(500 + (sum(s.arrivals for s in shape) - 500) / 2)
 
 
 def test_the_full_rate_is_reached_within_warm_up() -> None:
