@@ -6,6 +6,7 @@ and no aftermath touches.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,8 +20,9 @@ from harness.series import RunSeries
 from harness.stats.recovery import Recovery, healthy_band, recovery
 from harness.verdict import Finding
 
-# A generator later than this at a tick's p95 put on another load than the one planned.
-LATE_S = 0.05
+# A generator later than this at a tick's p95 shared its machine with something that slows the system down as well. On a
+# machine of its own no tick of a soak is later than 5 ms; Windows' timers alone take 16 ms.
+LATE_S = 0.03 if sys.platform == "win32" else 0.01
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ import pytest
 
 from harness.budget import Budget
 from harness.checks.load import check_dropped, check_errors, check_generator, check_operations
+from harness.evidence import LATE_S
 from harness.records import Event
+from harness.units import format_s
 from harness.verdict import Verdict
 from tests.harness.runs import OPERATIONS, PER_TICK, always, but, evidence, fault, healthy
 
@@ -13,13 +15,13 @@ BUDGET = Budget(error_fraction=0.01, dropped_fraction=0.02)
 
 @pytest.mark.parametrize(("late_ticks", "verdict"), [(0, "PASS"), (12, "PASS"), (13, "INCONCLUSIVE")])
 def test_a_generator_may_be_late_in_a_tenth_of_the_ticks(tmp_path: Path, late_ticks: int, verdict: str) -> None:
-    run = evidence(tmp_path, but(lambda n: n < late_ticks, generator__lag_s_p95=0.051))
+    run = evidence(tmp_path, but(lambda n: n < late_ticks, generator__lag_s_p95=LATE_S + 0.001))
     (finding,) = check_generator(run)
     assert finding.verdict == verdict
 
 
 def test_a_generator_on_the_edge_is_on_time(tmp_path: Path) -> None:
-    (finding,) = check_generator(evidence(tmp_path, but(always, generator__lag_s_p95=0.05)))
+    (finding,) = check_generator(evidence(tmp_path, but(always, generator__lag_s_p95=LATE_S)))
     assert finding.verdict is Verdict.PASS
 
 
@@ -29,7 +31,7 @@ def test_ticks_without_a_request_say_nothing_of_the_generator(tmp_path: Path) ->
 
     (finding,) = check_generator(evidence(tmp_path, tick))
     assert finding.verdict is Verdict.INCONCLUSIVE
-    assert finding.observed == "late by more than 50 ms in 1 of 1 ticks"
+    assert finding.observed == f"late by more than {format_s(LATE_S)} in 1 of 1 ticks"
 
 
 def test_each_operation_must_have_succeeded_once(tmp_path: Path) -> None:
