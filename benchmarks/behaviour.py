@@ -117,7 +117,7 @@ def endurance(setting: Setting) -> list[Row]:
     """Return how much two days at 500/s grow memory and take on disk, on a clock turned by hand."""
     del setting
     seen = _run("benchmarks.endurance", "--hours", f"{_ENDURANCE_H:g}", limit_s=_ENDURANCE_LIMIT_S)
-    what = f"{seen['hours']:g} h at 500/s"
+    what = f"{seen['hours']:g} h at 500/s, calls without a key"
     return [
         judge(f"{what}: growth of RSS MB", seen["rss_growth_bytes"] / 1e6, at_most=1.0),
         judge(f"{what}: histogram log MB", seen["hlog_bytes"] / 1e6),
