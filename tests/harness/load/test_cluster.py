@@ -181,13 +181,13 @@ def test_stopping_before_the_start_is_harmless() -> None:
 
 
 CHILD = """
-import sys, time
+import signal, sys
 from tests.harness.load.test_cluster import make, plan
 if __name__ == "__main__":
     load = make(plan(sys.argv[1]), scheduler=sys.argv[2])
     load.start()
     print("started", flush=True)
-    time.sleep(600)
+    signal.pause()
 """
 
 
