@@ -80,11 +80,12 @@ def _parse_load(source: str, table: Mapping[str, object], before: LoadSettings) 
         "users": lambda value: {"users": _users(source, value, changes.get("mix", before.mix))},
         "sockets": lambda value: {"sockets": _sockets(source, value)},
     }
-    for key in sorted(table, key=list(parsers).index if set(table) <= set(parsers) else str):
-        if key in parsers:
-            take(key, parsers[key])
-        else:
-            errors.append(InputError(source, f"load.{key}", table[key], f"no such key; one of {', '.join(parsers)}"))
+    # In the parsers' order: users who bring no mix of their own take the one that the table gives.
+    for key, parse in parsers.items():
+        if key in table:
+            take(key, parse)
+    rule = f"no such key; one of {', '.join(parsers)}"
+    errors.extend(InputError(source, f"load.{key}", table[key], rule) for key in table if key not in parsers)
     if errors:
         raise ExceptionGroup(f"{source}: [load] breaks {len(errors)} rule(s)", errors)
     return changes

@@ -68,11 +68,6 @@ class Times:
         wanted = max(1, int(quantile * reached[-1] + 0.5))
         return float(_highest(self.cells[np.searchsorted(reached, wanted)])) * _US
 
-    @property
-    def max_s(self) -> float:
-        """The longest duration in seconds, at the precision of its cell; NaN if there is none."""
-        return self.quantile_s(1.0)
-
     def histogram(self) -> HdrHistogram:
         """Return the same as the library's histogram, in microseconds."""
         histogram = empty_histogram()

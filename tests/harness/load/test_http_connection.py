@@ -1,7 +1,6 @@
 """One exchange on one connection, against real servers that misbehave on the wire."""
 
 import asyncio
-import contextlib
 import socket
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from harness.load.call import Call
 from harness.load.http import HttpClient, HttpReply
 from harness.records import Outcome
+from tests.harness.load.links import full_port
 from tests.harness.load.wire import (
     answering,
     ask,
@@ -109,16 +109,8 @@ def test_a_connect_that_hangs_can_be_given_up() -> None:
                     await client.send(call, "GET", "/")
         return call.connect_ns
 
-    with contextlib.ExitStack() as held:
-        listener = held.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        # Nobody accepts: once the queue is full, further SYNs go unanswered.
-        for _ in range(4):
-            queued = held.enter_context(socket.socket())
-            queued.setblocking(False)
-            queued.connect_ex(listener.getsockname())
-        waited_ns = run(lambda: work(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+    with full_port() as port:
+        waited_ns = run(lambda: work(f"http://127.0.0.1:{port}"))
     assert waited_ns >= 0.29e9
 
 
