@@ -28,11 +28,15 @@ _STAMPS_PER_S = 1e3
 class HistogramLog:
     """Collects the times of digests and writes an interval's histograms at once.
 
-    Times in the file are seconds since the run's epoch, durations microseconds.
+    Times in the file are seconds since the run's epoch, durations microseconds. With `resume` it goes on where a
+    killed run left the file.
     """
 
-    def __init__(self, run_folder: Path) -> None:
-        self._file = (run_folder / FILE_NAME).open("w", encoding="ascii")
+    def __init__(self, run_folder: Path, *, resume: bool = False) -> None:
+        path = run_folder / FILE_NAME
+        if resume and path.exists():
+            _cut_torn_line(path)
+        self._file = path.open("a" if resume else "w", encoding="ascii")
         self._writer = HistogramLogWriter(self._file)
         self._writer.output_log_format_version()
         self._writer.output_legend()
@@ -68,6 +72,13 @@ class HistogramLog:
         """Write what is open and close the file; on a full disk it is closed all the same, and the error raised."""
         with self._file:
             self.flush(now_s)
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Cut what a killed writer left of a line it did not finish."""
+    with path.open("rb+") as file:
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
 
 
 def merged(run_folder: Path, tag: str, *, since_s: float = 0.0, until_s: float = math.inf) -> HdrHistogram:
