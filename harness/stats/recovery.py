@@ -4,10 +4,14 @@ One good window is not recovery, and one bad window within a good stretch is
 noise: we ask for `GOOD_OF` windows of which `GOOD_MIN` are in band, beginning
 with a good one, and date recovery from the start of that stretch. A run that
 ends before that is censored, never left out.
+
+A window is only good with enough replies in it: one that came through says
+nothing about the hundreds that did not.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,31 +24,53 @@ GOOD_MIN = 9
 GOOD_OF = 10
 # A shared machine delays a whole window by tens of ms for reasons of its own; a fault worth a name does more.
 _SLACK_S = 0.05
+# What healthy is cannot be learned from less; a shorter baseline is used all the same, and its shortness told.
+WANTED_BASELINE_S = 60.0
+# A window with a smaller share of the baseline's replies is not one of a system that answers its load.
+_TRAFFIC = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the clients saw from `begin_s` to `end_s`; `latency_s` is a quantile of response times, None without any."""
+    """What the clients saw from `begin_s` to `end_s`; `latency_s` is a quantile of response times, None without any.
+
+    `settled` is False where a gauge that recovery is asked of, such as requests waiting, was beyond its own band.
+    """
 
     begin_s: float
     end_s: float
     replies: int
     good: int
     latency_s: float | None
+    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """What counts as healthy: at least `good_fraction` of the replies good, the quantile at most `latency_s`."""
+    """What counts as healthy: at least `good_fraction` of the replies good, the quantile at most `latency_s`.
+
+    There must be `replies_per_s` of them, and never none. `baseline_s` is how many seconds it was learned from.
+    """
 
     good_fraction: float
     latency_s: float
+    replies_per_s: float = 0.0
+    baseline_s: float = math.inf
 
     def holds(self, window: Window) -> bool:
         """Return whether a window is in band; a window without a single reply is not."""
-        if window.replies == 0 or window.latency_s is None:
+        if window.replies == 0 or window.latency_s is None or not window.settled:
+            return False
+        if window.replies < self.replies_per_s * (window.end_s - window.begin_s):
             return False
         return window.good >= self.good_fraction * window.replies and window.latency_s <= self.latency_s
+
+    @property
+    def doubt(self) -> str:
+        """What is to be said of a band that was learned from too little; empty when there was enough."""
+        if self.baseline_s >= WANTED_BASELINE_S:
+            return ""
+        return f"healthy was learned from {self.baseline_s:.0f} s, {WANTED_BASELINE_S:.0f} s are wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +80,7 @@ class Recovery:
     The true moment lies between the end of the last bad window and that of the
     first good one; `recovery_s` is the latter, the cautious end. None: it was
     not seen in the `observed_s` seconds there were, and `last_bad_s` is where
-    what may have become a good stretch begins.
+    what may have become a good stretch begins: all that is known is that it took longer than that.
     """
 
     last_bad_s: float
@@ -67,17 +93,39 @@ def healthy_band(baseline: Sequence[Window]) -> Band:
 
     Sigma is estimated by the median absolute deviation. The band also holds what the baseline
     itself kept 9 times in 10: on a noisy machine nothing could recover to better than that.
+    A window needs a quarter of the replies a second of the baseline's median one.
     Raises ValueError without a single window with replies.
     """
     busy = [w for w in baseline if w.replies and w.latency_s is not None]
     if not busy:
         raise ValueError("no baseline: not one window before the faults has a reply")
     latency = np.array([w.latency_s for w in busy], dtype=np.float64)
-    median = float(np.median(latency))
-    sigma = 1.4826 * float(np.median(np.abs(latency - median)))
     good = sum(w.good for w in busy) / sum(w.replies for w in busy)
-    usual = float(np.quantile(latency, GOOD_MIN / GOOD_OF))
-    return Band(0.95 * good, max(median + max(3 * sigma, 0.2 * median, _SLACK_S), usual))
+    return Band(
+        good_fraction=0.95 * good,
+        latency_s=_upper_edge(latency, _SLACK_S),
+        replies_per_s=_TRAFFIC * float(np.median([w.replies / (w.end_s - w.begin_s) for w in busy])),
+        baseline_s=sum(w.end_s - w.begin_s for w in busy),
+    )
+
+
+def settled(gauge: Floats, baseline: NDArray[np.bool_], *, slack: float) -> NDArray[np.bool_]:
+    """Return in which windows a gauge, shape (n,), is back to what it was in those of `baseline`.
+
+    At most their median + max(3 sigma, 20 %, `slack`), or what they kept 9 times in 10: as for latency. A window
+    without a value (NaN) is not settled; with no value in the baseline nothing can be asked, and every window is.
+    """
+    known = gauge[baseline & np.isfinite(gauge)]
+    if not len(known):
+        return np.ones(len(gauge), dtype=np.bool_)
+    return np.nan_to_num(gauge, nan=math.inf) <= _upper_edge(known, slack)
+
+
+def _upper_edge(values: Floats, slack: float) -> float:
+    median = float(np.median(values))
+    sigma = 1.4826 * float(np.median(np.abs(values - median)))
+    usual = float(np.quantile(values, GOOD_MIN / GOOD_OF))
+    return max(median + max(3 * sigma, 0.2 * abs(median), slack), usual)
 
 
 def recovery(windows: Sequence[Window], band: Band, *, healed_at_s: float) -> Recovery:

@@ -1,10 +1,11 @@
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats.recovery import GOOD_MIN, GOOD_OF, Band, Recovery, Window, healthy_band, recovery
+from harness.stats.recovery import GOOD_MIN, GOOD_OF, Band, Recovery, Window, healthy_band, recovery, settled
 
 BAND = Band(good_fraction=0.95, latency_s=0.1)
 GOOD, BAD, SLOW, SILENT = (100, 100, 0.05), (100, 90, 0.05), (100, 100, 0.5), (0, 0, None)
@@ -130,3 +131,33 @@ def test_windows_without_replies_are_no_baseline() -> None:
     with pytest.raises(ValueError, match="no baseline"):
         healthy_band(windows([SILENT] * 60))
     assert healthy_band(windows([SILENT, GOOD])) == healthy_band(windows([GOOD]))
+
+
+def test_a_window_with_few_of_the_usual_replies_is_not_one_of_a_healthy_system() -> None:
+    band = healthy_band(windows([GOOD] * 60))
+    assert band.holds(Window(0, 1, 25, 25, 0.05))
+    assert not band.holds(Window(0, 1, 24, 24, 0.05))
+    # Replies count by the second: a shorter window has fewer, a longer one needs more.
+    assert band.holds(Window(0, 0.5, 13, 13, 0.05))
+    assert not band.holds(Window(0, 2, 49, 49, 0.05))
+
+
+def test_a_window_whose_gauges_have_not_settled_is_bad() -> None:
+    unsettled = [
+        Window(w.begin_s, w.end_s, w.replies, w.good, w.latency_s, settled=w.end_s > 5) for w in windows([GOOD] * 15)
+    ]
+    assert recovery(unsettled, BAND, healed_at_s=0.0) == Recovery(5, 6, 15)
+
+
+def test_a_short_baseline_says_so() -> None:
+    assert healthy_band(windows([GOOD] * 60)).doubt == ""
+    assert healthy_band(windows([GOOD] * 20)).doubt == "healthy was learned from 20 s, 60 s are wanted"
+
+
+def test_a_gauge_has_settled_when_it_is_no_higher_than_it_was() -> None:
+    gauge = np.array([2.0, 2.0, 3.0, 2.0, 9.0, 4.1, 4.0, 1.0, np.nan, np.inf])
+    before = np.arange(10) < 4
+    expected = [True, True, True, True, False, False, True, True, False, False]
+    assert settled(gauge, before, slack=2.0).tolist() == expected
+    assert settled(gauge, np.zeros(10, dtype=np.bool_), slack=2.0).all()
+    assert not settled(gauge, before, slack=0.0)[6]

@@ -1,0 +1,95 @@
+"""The gauges that may leak: what each counts in, may grow by, and does for no reason.
+
+One row a kind of gauge, looked up by the name of its series. A gauge that no
+row names is not judged: what a cache holds may grow until the cache is full,
+and virtual memory costs nobody anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+# Fewer windows say little of the one in twenty.
+MIN_WINDOWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeKind:
+    """A kind of gauge.
+
+    `series` are the names of its series, `*` standing for any text; `wander` is
+    the growth that a healthy process shows for reasons a run cannot see, in
+    `unit`; `budget` is how the keys of its budgets begin (`harness.budget`).
+    A `pooled` gauge moves with a pool, so that it wanders by the pool's largest
+    size at least; one that `rotates` only grows between rotations, which have
+    to be taken out first.
+    """
+
+    name: str
+    series: tuple[str, ...]
+    unit: str
+    wander: float
+    budget: str
+    pooled: bool = False
+    rotates: bool = False
+
+    def wander_with(self, pool_max: int = 0, learned: float | None = None) -> float:
+        """Return the wander beside a pool of at most `pool_max`, or what was `learned` from known-good windows."""
+        if learned is not None:
+            return learned
+        return max(self.wander, float(pool_max)) if self.pooled else self.wander
+
+
+def _counted(name: str, *series: str, budget: str = "count_growth") -> GaugeKind:
+    """Return a kind that counts what a pool may hold.
+
+    A budget of 0.005 a request, one in 200, is what 12 500 requests decide
+    beside a pool of 20 (`leak.needed`): what leaks with every 50th request is
+    four times as much, and a pool that turns over moves by 14 either way, which
+    is less than the wander of 20.
+    """
+    return GaugeKind(name, series, "", 4.0, budget, pooled=True)
+
+
+GAUGES: Sequence[GaugeKind] = (
+    GaugeKind(
+        "memory",
+        ("process.*.rss_bytes", "process.*.uss_bytes", "container.*.memory_bytes", "witness.redis.memory_bytes"),
+        *("B", 4e6, "memory_growth_bytes"),
+    ),
+    GaugeKind("heap", ("runtime.*.heap_bytes",), "B", 1e6, "heap_growth_bytes"),
+    _counted("descriptors", "process.*.fds", budget="fds_growth"),
+    _counted("threads", "process.*.threads"),
+    _counted("tasks", "runtime.*.tasks", "runtime.*.asyncio_tasks"),
+    _counted("sockets", "process.*.sockets_*"),
+    _counted("processes", "process.*.children", "container.*.pids"),
+    _counted("pool size", "runtime.*.pool_*_size"),
+    _counted("sessions", "runtime.*.sessions"),
+    _counted("connections", "witness.postgres.connections", "witness.redis.clients"),
+    GaugeKind("keys", ("witness.redis.keys",), "", 200.0, "keys_growth"),
+    GaugeKind("log bytes", ("log.*.bytes",), "B", 1e6, "log_growth_bytes", rotates=True),
+)
+
+
+def kind_of(series: str) -> GaugeKind | None:
+    """Return the kind that a series, `KIND.SUBJECT.FIGURE`, is of; None when it is not judged."""
+    for kind in GAUGES:
+        if any(fnmatchcase(series, name) for name in kind.series):
+            return kind
+    return None
+
+
+def learned_wander(growths: Sequence[float]) -> float | None:
+    """Return the wander that known-good windows show: the 95th percentile of their growths, in the gauge's unit.
+
+    `growths` are `Leak.growth` of windows as long as those to be judged; NaN,
+    where nothing was measured, does not count. None with fewer than 20; never
+    less than 0.
+    """
+    known = np.asarray(growths, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    return max(0.0, float(np.percentile(known, 95))) if len(known) >= MIN_WINDOWS else None
