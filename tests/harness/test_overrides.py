@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.overrides import parse_fraction, parse_positive, parse_table
+from harness.overrides import above_zero, parse_fraction, parse_from_zero, parse_positive, parse_table
 from harness.units import parse_duration_s, parse_size_bytes
 
 PARSERS = {
@@ -65,3 +65,32 @@ def test_an_empty_table_changes_nothing() -> None:
 @given(st.floats(0, 1))
 def test_a_fraction_includes_both_ends(value: float) -> None:
     assert parse_fraction(value) == value
+
+
+def test_a_key_that_others_read_is_left_to_them_and_named_among_the_known() -> None:
+    assert parse_table("mine.toml", "load", {"mix": {"a": 1}, "share": 1}, PARSERS, elsewhere=("mix",)) == {
+        "share": 1.0
+    }
+    with pytest.raises(ExceptionGroup) as caught:
+        parse_table("mine.toml", "load", {"mix": {}, "mux": 1}, PARSERS, elsewhere=("mix",))
+    (error,) = caught.value.exceptions
+    assert str(error).endswith("no such key; one of rate, share, wait_s, room_bytes, mix")
+
+
+@given(st.floats(0, 1e300))
+def test_above_zero_is_all_but_zero(value: float) -> None:
+    assert parse_from_zero(value) == value
+    if value:
+        assert above_zero(parse_from_zero)(value) == value
+
+
+@pytest.mark.parametrize("value", [0, 0.0, "0 s", "0", -1, "soon", float("nan"), float("inf")])
+def test_zero_is_not_above_it(value: str | float) -> None:
+    with pytest.raises(ValueError, match=r"^must be "):
+        above_zero(parse_duration_s)(value)
+
+
+@pytest.mark.parametrize("value", ["1", -0.1, float("nan"), float("inf")])
+def test_a_number_from_zero_is_finite(value: str | float) -> None:
+    with pytest.raises(ValueError, match=r"^must be a number, 0 or more$"):
+        parse_from_zero(value)
