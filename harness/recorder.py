@@ -13,14 +13,18 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from harness.clock import Clock
+from harness.history import History
 from harness.journal import Journal
 from harness.load.digest import Digest, ErrorKey, capped
 from harness.load.histograms import HistogramLog
 from harness.probes.sampler import Sampler
-from harness.records import Event, Outcome, Sample
+from harness.records import Event, Outcome
 
 # An interval line of the histogram log is for merging, not for looking at: ten seconds keep 48 h small.
 _HISTOGRAM_INTERVAL_S = 10.0
+# Around each step of a fault every tick is kept: recovery is judged by them, and it takes seconds, or it has failed.
+_KEPT_BEFORE_S = 10.0
+_KEPT_AFTER_S = 120.0
 _QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
@@ -38,9 +42,9 @@ class Load(Protocol):
 class Recorder:
     """Ticks every `tick_s` seconds until stopped, and tells `on_tick` each time.
 
-    All times count from `epoch_s`, a reading of the clock. `history` keeps, in
-    order, the samples that some checker will read (those with a key); `totals`
-    counts all requests by (operation, outcome), `errors` what went wrong with them.
+    All times count from `epoch_s`, a reading of the clock. `history` is told, in
+    order, of the requests that some check will judge (those with a key or a mark);
+    `totals` counts all by (operation, outcome), `errors` what went wrong with them.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Recorder:
         sampler: Sampler,
         load: Load,
         *,
+        history: History,
         clock: Clock,
         epoch_s: float,
         tick_s: float,
@@ -61,13 +66,13 @@ class Recorder:
         self._load = load
         self._clock = clock
         self._epoch_s = epoch_s
-        self._tick_s = tick_s
+        self.tick_s = tick_s
         self._on_tick = on_tick
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._flushed_s = 0.0
-        self.history: list[Sample] = []
+        self.history = history
         self.totals: Counter[tuple[str, Outcome]] = Counter()
         self.errors: Counter[ErrorKey] = Counter()
         self.failure: BaseException | None = None
@@ -98,11 +103,11 @@ class Recorder:
                 self.failure = self.failure or error
 
     def _keep_ticking(self) -> None:
-        n = int(self.now_s() / self._tick_s) + 1
-        while not self._stopping.wait(max(0.0, n * self._tick_s - self.now_s())):
+        n = int(self.now_s() / self.tick_s) + 1
+        while not self._stopping.wait(max(0.0, n * self.tick_s - self.now_s())):
             self.tick()
             # Ticks that a stalled machine missed are gaps in the series, not a burst of late ones.
-            n = max(n, int(self.now_s() / self._tick_s)) + 1
+            n = max(n, int(self.now_s() / self.tick_s)) + 1
         self.tick()
 
     def tick(self) -> None:
@@ -113,12 +118,16 @@ class Recorder:
         values |= summarise(digest) | {"generator.in_flight": self._load.in_flight}
         self.totals += digest.counts
         self.errors = capped(self.errors + digest.errors)
-        self.history += digest.samples
+        self.history.see(digest.samples)
         self._histograms.record(digest.times)
         if now_s - self._flushed_s >= _HISTOGRAM_INTERVAL_S:
             self._histograms.flush(now_s)
             self._flushed_s = now_s
-        self._journal.write_tick(now_s, values, [*self._pending(), *events])
+        events = [*self._pending(), *events]
+        self._journal.write_tick(now_s, values, events)
+        for event in events:
+            if event.kind == "fault":
+                self._journal.keep(event.t_s - _KEPT_BEFORE_S, event.t_s + _KEPT_AFTER_S)
         self._on_tick(now_s, values)
 
     def _pending(self) -> list[Event]:

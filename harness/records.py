@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 
 class Outcome(StrEnum):
@@ -37,6 +38,30 @@ class Outcome(StrEnum):
 UNASKED = frozenset({"ws_delivery"})
 
 
+class Mark(StrEnum):
+    """What a request saw that its outcome does not tell.
+
+    `SECOND_REPLY`: a reply to what was answered already, or to nothing that was asked.
+    `NO_REPLY`: a question that a whole reply left without its own. The others are of a
+    subscription's messages: `SILENT_GAP` are some that never came, without a word;
+    `TOLD_GAP` some of which the system, or the connection's end, said so; `LOST_COUNT`
+    the system saying that it cannot tell; `DUPLICATE` one that came again, `LATE` one
+    that came after a later one.
+    """
+
+    SECOND_REPLY = "second_reply"
+    NO_REPLY = "no_reply"
+    SILENT_GAP = "silent_gap"
+    TOLD_GAP = "told_gap"
+    LOST_COUNT = "lost_count"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+
+
+# The version of what holds none.
+UNVERSIONED = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One request: when it was due, when it left, when it ended, and how.
@@ -46,7 +71,9 @@ class Sample:
     that went into opening a connection, and into waiting for one of the client's
     own pool. `key` is what the request was about and `answer` what the reply
     said it was about; both stay empty where no checker reads them. `error` is a
-    short label of what went wrong.
+    short label of what went wrong. `wrote` is the version that the request put
+    under its key, `read` the version that the reply held, and `writer` whose it was
+    (of a write: the run's own). `marks` count what else was seen.
     """
 
     operation: str
@@ -59,6 +86,11 @@ class Sample:
     error: str = ""
     connect_s: float = 0.0
     acquire_s: float = 0.0
+    user: int = -1
+    wrote: int = UNVERSIONED
+    read: int = UNVERSIONED
+    writer: str = ""
+    marks: tuple[tuple[Mark, int], ...] = ()
 
     @property
     def response_s(self) -> float:
@@ -103,7 +135,24 @@ class ContainerRef:
     engine: str = ""
 
 
-ServiceRef = ProcessRef | ContainerRef
+@dataclass(frozen=True, slots=True)
+class MetricsRef:
+    """A service's Prometheus page at `url` (http or https), and the names of metrics to keep besides the known ones."""
+
+    service: str
+    url: str
+    gauges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogRef:
+    """The file that a service's log goes into; what a rotation makes of it is found beside it."""
+
+    service: str
+    path: Path
+
+
+ServiceRef = ProcessRef | ContainerRef | MetricsRef | LogRef
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter_ns
 from typing import TypeVar
 
-from harness.records import Outcome, Sample
+from harness.records import UNVERSIONED, Mark, Outcome, Sample
 
 # Longer texts would be no labels any more: each different one takes memory for as long as the run lasts.
 ERROR_CHARACTERS = 80
@@ -35,7 +35,7 @@ class Call:
     `sent_ns` and `done_ns` count from the run's epoch, `connect_ns` and
     `acquire_ns` are durations within the time since `sent_ns`. `key`, `answer` and
     `error` as in Sample: an operation sets `key` before it asks, for it may never
-    get to say so.
+    get to say so; so are `wrote`, `read`, `writer` and `marks`.
     """
 
     __slots__ = (
@@ -47,12 +47,16 @@ class Call:
         "error",
         "intended_ns",
         "key",
+        "marks",
         "number",
         "operation",
         "outcome",
         "paced",
+        "read",
         "sent_ns",
         "user",
+        "writer",
+        "wrote",
     )
 
     def __init__(
@@ -79,6 +83,14 @@ class Call:
         self.key = ""
         self.answer = ""
         self.error = ""
+        self.wrote = UNVERSIONED
+        self.read = UNVERSIONED
+        self.writer = ""
+        self.marks: tuple[tuple[Mark, int], ...] = ()
+
+    def mark(self, mark: Mark, count: int = 1) -> None:
+        """Note that something was seen `count` times beside what the outcome tells."""
+        self.marks = (*self.marks, (mark, count))
 
     def fail(self, outcome: Outcome, error: str | BaseException) -> Outcome:
         """Note in a short label why this call ended as it did, and return `outcome`."""
@@ -99,6 +111,11 @@ class Call:
             self.error,
             self.connect_ns * _NS,
             self.acquire_ns * _NS,
+            self.user,
+            self.wrote,
+            self.read,
+            self.writer,
+            self.marks,
         )
 
 

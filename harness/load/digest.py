@@ -74,8 +74,9 @@ class Digest:
 
     `counts` is by (operation, outcome) and includes dropped arrivals; `times` has a histogram for each tag, but none
     of dropped arrivals, which took no time, and of connecting and acquiring only where there was any. `lags` are
-    how late each generator was, by its name, with calls that had a moment. `samples` are those with a key, in the order
-    in which they ended; `offered` counts arrivals since the last look; `health` is each generator's, by its name.
+    how late each generator was, by its name, with calls that had a moment. `samples` are those with a key or a
+    mark, in the order in which they ended; `offered` counts arrivals since the last look; `health` is each generator's,
+    by its name.
     """
 
     counts: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
@@ -97,7 +98,7 @@ class Digest:
             groups[call.operation, call.outcome].append(call)
             if call.paced:
                 lags_ns.append(call.sent_ns - call.intended_ns)
-            if call.key:
+            if call.key or call.marks:
                 samples.append(call.sample())
             if call.error:
                 errors[ErrorKey(call.operation, call.outcome, call.error)] += 1

@@ -24,7 +24,7 @@ from harness.errors import LoadError
 from harness.load.call import NOBODY, Call, now_ns
 from harness.load.http_connection import HttpConnection, NotHttp, RawReply
 from harness.load.sse import parse_events
-from harness.records import Outcome
+from harness.records import Mark, Outcome
 
 # A server that says so is protecting itself; any other bad status is a failure.
 SHED_STATUSES = frozenset({429, 503})
@@ -54,7 +54,8 @@ class HttpClient:
 
     `tokens` are bearer tokens: a virtual user always shows the same one, arrivals that belong to nobody take turns.
     With `fresh` every request opens a connection of its own; otherwise connections are kept and used again, the last
-    one first, and there are as many as requests wait at once. Opening one is the call's `connect_ns`.
+    one first, and there are as many as requests wait at once. Opening one is the call's `connect_ns`. A reply that
+    comes when none is waited for is marked on the next call that gets its own.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class HttpClient:
         self._authorizations = [_lines({"Authorization": f"Bearer {token}"}) for token in tokens]
         self._fresh = fresh
         self._idle: list[HttpConnection] = []
+        self._unasked = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -152,7 +154,13 @@ class HttpClient:
         except NotHttp as error:
             return call.fail(Outcome.WRONG_REPLY, error)
         self._give_back(connection)
+        if self._unasked:
+            call.mark(Mark.SECOND_REPLY, self._unasked)
+            self._unasked = 0
         return raw
+
+    def _note_unasked(self) -> None:
+        self._unasked += 1
 
     def _request(
         self, call: Call, method: str, path: str, document: object, headers: Mapping[str, str] | None
@@ -197,7 +205,7 @@ class HttpClient:
         began_ns = now_ns()
         try:
             _, connection = await loop.create_connection(
-                lambda: HttpConnection(loop), self._host, self._port, ssl=self._tls
+                lambda: HttpConnection(loop, self._note_unasked), self._host, self._port, ssl=self._tls
             )
         except OSError as error:
             if error.errno in _OWN_LIMITS or (isinstance(error, socket.gaierror) and _descriptors_are_out()):

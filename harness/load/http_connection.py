@@ -8,6 +8,7 @@ more than the request; no request is ever written twice.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -19,6 +20,8 @@ BODY_MAX_BYTES = 64 * 2**20
 _JOIN_BYTES = 64 * 2**10
 _INFORMATIONAL = range(100, 200)
 _BODILESS = frozenset({204, 304})
+# What a server may say, unasked, of a connection that it is about to close (RFC 9110, 15.5.9).
+_IDLED = 408
 
 
 class RawReply(NamedTuple):
@@ -38,10 +41,14 @@ class NotHttp(Exception):
 
 
 class HttpConnection(asyncio.Protocol):
-    """Carries one exchange at a time; `idle_since_ns` belongs to whoever keeps it in the meantime."""
+    """Carries one exchange at a time; `idle_since_ns` belongs to whoever keeps it in the meantime.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    `on_unasked` is called for each reply that comes when none is waited for.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_unasked: Callable[[], None]) -> None:
         self._loop = loop
+        self._on_unasked = on_unasked
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
         self._reply: asyncio.Future[RawReply] | None = None
@@ -50,6 +57,7 @@ class HttpConnection(asyncio.Protocol):
         self._body_bytes = 0
         self._head_only = False
         self._in_body = False
+        self._is_unasked = False
         self.reusable = True
         self.idle_since_ns = 0
 
@@ -104,7 +112,8 @@ class HttpConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Take a new reply, which somebody must have asked for."""
         self._headers, self._body, self._body_bytes, self._in_body = [], [], 0, False
-        if self._reply is None:
+        self._is_unasked = self._reply is None
+        if self._is_unasked:
             self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -114,6 +123,8 @@ class HttpConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Expect a body, unless none is allowed."""
         self._in_body = True
+        if self._is_unasked and self._parser.get_status_code() not in {*_INFORMATIONAL, _IDLED}:
+            self._on_unasked()
         if self._head_only and self._parser.get_status_code() not in _INFORMATIONAL:
             self.reusable = False  # the parser waits for the body that was announced
             self._complete()

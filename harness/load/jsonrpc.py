@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from harness.load.call import Call
 from harness.load.http import HttpClient
-from harness.records import Outcome
+from harness.records import Mark, Outcome
 
 VERSION = "2.0"
 _DOCUMENT_CHARACTERS = 80
@@ -51,9 +51,14 @@ class JsonRpc:
         replies = reply.document
         if not isinstance(replies, list) or not all(isinstance(one, dict) for one in replies):
             return call.fail(Outcome.WRONG_REPLY, "no batch of replies"), []
-        by_id = {one.get("id"): one for one in replies if isinstance(one.get("id"), int)}
-        if len(replies) != len(calls) or set(by_id) != set(range(len(calls))):
-            return call.fail(Outcome.WRONG_REPLY, f"{len(by_id)} of {len(calls)} replies"), []
+        # A boolean would be taken for 0 or 1.
+        by_id = {one["id"]: one for one in replies if type(one.get("id")) is int and 0 <= one["id"] < len(calls)}
+        if second := len(replies) - len(by_id):
+            call.mark(Mark.SECOND_REPLY, second)
+        if missing := len(calls) - len(by_id):
+            call.mark(Mark.NO_REPLY, missing)
+        if second or missing:
+            return call.fail(Outcome.WRONG_REPLY, "not one reply to each call"), []
         read = [_read(call, n, by_id[n]) for n in range(len(calls))]
         if any(one.outcome is Outcome.WRONG_REPLY for one in read):
             return Outcome.WRONG_REPLY, read

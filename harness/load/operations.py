@@ -13,14 +13,18 @@ from harness.load.clients import AUTH, POSTGRES, REDIS, Clients
 from harness.load.jsonrpc import JsonRpc
 from harness.load.registry import Operations
 from harness.load.sizes import SizeClass, text
-from harness.records import Outcome
+from harness.records import UNVERSIONED, Mark, Outcome
 
 # Few enough that reads find what writes left, many enough that neighbours differ.
 CACHE_KEYS = 64
 _ACCOUNTS = 100
 _BATCH = 5
 _STREAM_EVENTS = 10
+_END = "end"
 _SLOW_S = 0.2
+# What fits in 64 bits; a reply may say anything.
+_VERSIONS = 2**63
+_DIGITS = 18
 # The reference's code for a method that failed as it was asked to.
 _FAILED = -32000
 
@@ -63,11 +67,15 @@ async def rpc_batch(clients: Clients, call: Call) -> Outcome:
 
 @operations.register("rpc_stream")
 async def rpc_stream(clients: Clients, call: Call) -> Outcome:
-    """Read a stream of server-sent events, whose ids must be all there, in order."""
+    """Read a stream of server-sent events: its numbers all there, in order, and then one end."""
     reply = await clients.api.stream(call, "GET", f"/stream?events={_STREAM_EVENTS}")
     if reply.outcome is not Outcome.OK:
         return reply.outcome
-    seen = [event.id for event in reply.document]
+    ends = sum(event.event == _END for event in reply.document)
+    if ends != 1:
+        call.mark(Mark.SECOND_REPLY, ends - 1) if ends else call.mark(Mark.NO_REPLY)
+        return call.fail(Outcome.WRONG_REPLY, "not one end")
+    seen = [event.id for event in reply.document if event.event != _END]
     if seen != [str(n) for n in range(1, _STREAM_EVENTS + 1)]:
         return _wrong(call, f"stream-{call.number}", ",".join(seen))
     return Outcome.OK
@@ -115,24 +123,41 @@ async def ledger_write(clients: Clients, call: Call) -> Outcome:
     return _about(call, reply.outcome)
 
 
+@operations.register("ledger_retry")
+async def ledger_retry(clients: Clients, call: Call) -> Outcome:
+    """Write an entry and, whatever came of that, ask again under the same key, as who lost the reply would."""
+    if await ledger_write(clients, call) is Outcome.WRONG_REPLY:
+        return Outcome.WRONG_REPLY
+    call.error = ""
+    return await ledger_write(clients, call)
+
+
 @operations.register("cache_put")
 async def cache_put(clients: Clients, call: Call) -> Outcome:
     """Put a value under one of a few keys."""
     call.key = f"key-{call.number % CACHE_KEYS}"
+    call.wrote, call.writer = call.number, clients.run
     value = {"version": call.number, "writer": clients.run, "value": "x" * 256}
     return (await clients.api.send(call, "PUT", f"/cache/{call.key}", document=value)).outcome
 
 
 @operations.register("cache_get")
 async def cache_get(clients: Clients, call: Call) -> Outcome:
-    """Read one of those keys; the value must be that key's own, a miss is an answer."""
+    """Read one of those keys; the value must be that key's own and says whose and which it is, a miss is an answer."""
     call.key = f"key-{call.number * 7 % CACHE_KEYS}"
     reply = await clients.api.send(call, "GET", f"/cache/{call.key}")
     if reply.status == 404:  # nothing was put under this key yet
         call.error = ""
         return Outcome.OK
     call.answer = str(reply.get("key") or "")
+    _hold(call, reply.get("version"), reply.get("writer"))
     return _about(call, reply.outcome)
+
+
+def _hold(call: Call, version: object, writer: object) -> None:
+    """Note which version a reply held, and whose, if it says so."""
+    if type(version) is int and UNVERSIONED < version < _VERSIONS and isinstance(writer, str):
+        call.read, call.writer = version, writer
 
 
 def _about(call: Call, outcome: Outcome) -> Outcome:
@@ -178,7 +203,8 @@ async def pg_read(clients: Clients, call: Call) -> Outcome:
 @operations.register("redis_set", needs=(REDIS,))
 async def redis_set(clients: Clients, call: Call) -> Outcome:
     """Put a value that names its key into Redis itself."""
-    key = f"load:{call.number % CACHE_KEYS}"
+    call.key = key = f"load:{call.number % CACHE_KEYS}"
+    call.wrote, call.writer = call.number, clients.run
     reply = await clients.redis.execute(call, "SET", key, f"{key} {clients.run} {call.number}")
     return _wrong(call, key, reply.value) if reply.outcome is Outcome.OK and reply.value != b"OK" else reply.outcome
 
@@ -190,5 +216,7 @@ async def redis_get(clients: Clients, call: Call) -> Outcome:
     reply = await clients.redis.execute(call, "GET", key)
     if reply.outcome is not Outcome.OK or reply.value is None:
         return reply.outcome
-    call.answer = reply.value.decode("utf-8", "replace").partition(" ")[0]
+    call.answer, writer, version = [*reply.value.decode("utf-8", "replace").split(" "), "", ""][:3]
+    numeric = version.isascii() and version.isdigit() and len(version) <= _DIGITS
+    _hold(call, int(version) if numeric else None, writer)
     return _about(call, reply.outcome)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import rpc, stream
 from .agents import Agents
+from .allocations import Allocations
 from .backoff import Backoff
 from .breaker import Breaker
 from .broker import Broker
@@ -28,6 +28,7 @@ from .cache import Cache
 from .channels import Channels
 from .defects import Planted
 from .gate import Gate
+from .harm import Harm
 from .ledger import SCHEMA, Ledger
 from .metrics import Metrics
 from .pool import Pool
@@ -38,7 +39,7 @@ from .settings import ApiSettings, read_api_settings
 
 _CLOSE_S = 0.5
 # Asked by probes at their own pace, so they are no part of the work that a defect counts.
-_OBSERVED = frozenset({"/health", "/ready", "/metrics"})
+_OBSERVED = frozenset({"/health", "/ready", "/metrics", "/debug/allocations"})
 
 
 class Api:
@@ -57,11 +58,12 @@ class Api:
         )
         self._redis = RedisLink(settings.redis_url, stuck_open=stuck_open)
         self._gate = Gate(settings.auth_url, stuck_open=stuck_open) if settings.auth_url else None
-        self._broker = Broker(settings.redis_url, self._redis, Backoff(jitter=jitter))
-        self._channels = Channels(self._broker)
+        self._broker = Broker(settings.redis_url, self._redis, Backoff(jitter=jitter), self._planted)
+        self._channels = Channels(self._broker, self._planted)
         self._agents = Agents()
         self._metrics = Metrics()
-        self._leaked: list[bytes] = []
+        self._allocations = Allocations(traced=settings.allocations)
+        self._harm = Harm(self._planted)
         self._watch()
 
     def app(self) -> ASGIApp:
@@ -73,8 +75,9 @@ class Api:
             Route("/health", _health, methods=["GET"]),
             Route("/ready", self._ready, methods=["GET"]),
             *self._metrics.routes(),
-            *rpc.ROUTES,
-            *stream.ROUTES,
+            *self._allocations.routes(),
+            *rpc.routes(self._planted),
+            *stream.routes(self._planted),
             *self._channels.routes(),
             *self._agents.routes(),
             *Ledger(self._pool, self._gate, self._planted).routes(),
@@ -85,6 +88,7 @@ class Api:
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         await self._pool.open()
         self._metrics.start()
+        self._allocations.start()
         keepers = [asyncio.create_task(self._pool.keep()), asyncio.create_task(self._broker.run())]
         for keeper in keepers:
             keeper.add_done_callback(_tell)
@@ -94,6 +98,7 @@ class Api:
             for keeper in keepers:
                 keeper.cancel()
             self._metrics.stop()
+            self._allocations.stop()
             self._pool.close()
             await self._close(asyncio.gather(*keepers, return_exceptions=True))
             await self._close(self._agents.close())
@@ -127,6 +132,7 @@ class Api:
         self._metrics.watch("hw_sessions", "Open WebSocket sessions.", lambda: self._channels.sessions)
         self._metrics.watch("hw_tasks", "Agents at work.", lambda: self._agents.running)
         self._metrics.watch("hw_asyncio_tasks", "Tasks on the event loop.", lambda: len(asyncio.all_tasks()))
+        self._metrics.watch("hw_cache_bytes", "Bytes in caches of this process.", self._cache_bytes)
 
     def _watch_pool(self, name: str, pool: Pool | RedisLink, most: int) -> None:
         watch = self._metrics.watch
@@ -148,7 +154,7 @@ class Api:
                 await app(scope, receive, send)
                 return
             if scope["path"] not in _OBSERVED:
-                self._harm()
+                self._harm.strike()
 
             async def counting_send(message: Message) -> None:
                 if message["type"] == "http.response.start":
@@ -159,16 +165,8 @@ class Api:
 
         return observed
 
-    def _harm(self) -> None:
-        if size_bytes := self._planted.number("leak_memory"):
-            # Written, not merely allotted: pages that nobody touched take no memory.
-            self._leaked.append(b"\xa5" * size_bytes)
-        if self._planted.strikes("leak_fd"):
-            try:
-                os.dup(0)
-            except OSError:
-                # None are left; the harm is done.
-                return
+    def _cache_bytes(self) -> int:
+        return self._harm.cache_bytes + (0 if self._gate is None else self._gate.cache_bytes)
 
 
 def _tell(keeper: asyncio.Task[None]) -> None:

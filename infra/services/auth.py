@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from .allocations import Allocations
 from .metrics import Metrics
 from .replies import REFUSALS, Json, Refusal, Unavailable, check_text, read_bearer, read_record, unauthorized
 from .serve import serve
@@ -27,17 +28,20 @@ class Auth:
     def __init__(self, settings: AuthSettings) -> None:
         self._tokens = Tokens(settings.token_secret)
         self._metrics = Metrics()
+        self._allocations = Allocations(traced=settings.allocations)
         self._good = self._bad = self._logins = 0
         self._metrics.watch("hw_logins_total", "Tokens issued.", lambda: self._logins)
         self._metrics.watch("hw_checks_total", "Tokens checked.", lambda: self._good, result="good")
         self._metrics.watch("hw_checks_total", "Tokens checked.", lambda: self._bad, result="bad")
         self._metrics.watch("hw_revoked", "Revocations remembered.", lambda: self._tokens.revoked)
+        self._metrics.watch("hw_cache_bytes", "Bytes in caches of this process.", lambda: self._tokens.cache_bytes)
 
     def app(self) -> ASGIApp:
         """Return the application."""
         routes: list[BaseRoute] = [
             Route("/health", _health, methods=["GET"]),
             *self._metrics.routes(),
+            *self._allocations.routes(),
             Route("/login", self._login, methods=["POST"]),
             Route("/check", self._check, methods=["POST"]),
             Route("/revoke", self._revoke, methods=["POST"]),
@@ -47,9 +51,11 @@ class Auth:
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         self._metrics.start()
+        self._allocations.start()
         try:
             yield
         finally:
+            self._allocations.stop()
             self._metrics.stop()
 
     async def _login(self, request: Request) -> Response:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .backoff import Backoff
+from .defects import Planted
 from .redis_link import DEADLINE_S, ERRORS, RedisLink, connect
 from .replies import Unavailable
 
@@ -28,6 +29,7 @@ _SILENCE_S = 1.0
 _CONTROL = b"channel-control"
 _PREFIX = b"channel:"
 _COUNT = b"channel-count:"
+_MESSAGE = b"message"
 
 # KEYS: the channel's count. ARGV: channel, an epoch for a new count, kind, data.
 # The epoch tells a count that Redis lost from one that went on.
@@ -68,10 +70,11 @@ class _Channel:
 class Broker:
     """One subscription to Redis for all sessions of this process. `run` it as a task."""
 
-    def __init__(self, redis_url: str, link: RedisLink, backoff: Backoff) -> None:
+    def __init__(self, redis_url: str, link: RedisLink, backoff: Backoff, planted: Planted) -> None:
         self._client = connect(redis_url, most=2)
         self._link = link
         self._backoff = backoff
+        self._planted = planted
         self._channels: dict[bytes, _Channel] = {}
         self._pubsub: Any = None
 
@@ -168,7 +171,15 @@ class Broker:
                 async with asyncio.timeout(DEADLINE_S):
                     await self._number(self._client, key, "mark", "")
         elif message["type"] == "message" and key in self._channels:
-            _deliver(self._channels[key], message["data"])
+            _deliver(self._channels[key], message["data"], self._copies(message["data"]))
+
+    def _copies(self, payload: bytes) -> int:
+        """Return how often a message goes out: once, but for what is planted."""
+        if not payload.startswith(_MESSAGE):
+            return 1
+        if self._planted.strikes("skipped_message"):
+            return 0
+        return 2 if self._planted.strikes("doubled_message") else 1
 
     async def _number(self, client: Any, key: bytes, kind: str, data: str) -> int:
         # One for each question: a count that begins anew must not bear the name of one that this process began before.
@@ -176,17 +187,17 @@ class Broker:
         return int(await client.eval(_SCRIPT, 1, _COUNT + key, _PREFIX + key, epoch, kind, data))
 
 
-def _deliver(channel: _Channel, payload: bytes) -> None:
+def _deliver(channel: _Channel, payload: bytes, copies: int = 1) -> None:
     """Pass on one numbered message or mark, after a notice of whatever is missing before it."""
     kind, epoch, number, data = payload.split(b" ", 3)
     sequence = int(number)
-    is_message = kind == b"message"
+    is_message = kind == _MESSAGE
     # The number that should have been the last one heard before this.
     before = sequence - 1 if is_message else sequence
     if channel.epoch is not None and (epoch, before) != (channel.epoch, channel.sequence):
         channel.tell(_gap(channel, before if epoch == channel.epoch else None))
     channel.epoch, channel.sequence = epoch, sequence
-    if is_message:
+    for _ in range(copies if is_message else 0):
         name = json.dumps(channel.name)
         channel.tell(f'{{"type":"message","channel":{name},"sequence":{sequence},"data":{data.decode()}}}')
     channel.known.set()

@@ -7,6 +7,7 @@ it got.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 from starlette.requests import Request
@@ -19,6 +20,8 @@ from .replies import Json, Refusal, check_text, read_record
 
 _KEY_LIMIT = 200
 _PREFIX = "cache:"
+# Keys whose last documents the planted defect `stale_reply` keeps.
+_STALE_MOST = 1000
 
 
 class Cache:
@@ -29,6 +32,8 @@ class Cache:
         self._planted = planted
         # The last document served: what the planted defect `foreign_reply` answers with.
         self._last: tuple[str, bytes] | None = None
+        # Of each key the document served before its last one (or none), and the last.
+        self._served_before: OrderedDict[str, tuple[bytes | None, bytes]] = OrderedDict()
 
     def routes(self) -> list[Route]:
         """Return where the endpoints are."""
@@ -66,4 +71,13 @@ class Cache:
             if self._planted.strikes("foreign_reply") and last is not None and last[0] != key:
                 return last[1]
             self._last = (key, document)
-        return document
+        return self._stale(key, document) if self._planted.has("stale_reply") else document
+
+    def _stale(self, key: str, document: bytes) -> bytes:
+        older, newest = self._served_before.pop(key, (None, document))
+        if newest != document:
+            older = newest
+        self._served_before[key] = (older, document)
+        if len(self._served_before) > _STALE_MOST:
+            self._served_before.popitem(last=False)
+        return older if older is not None and self._planted.strikes("stale_reply") else document

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .broker import Broker
+from .defects import Planted
 from .replies import Json, Refusal, parse_json, read_record
 
 SESSIONS_MOST = 5000
@@ -43,8 +44,9 @@ class _Ended(Exception):
 class Channels:
     """All sessions of this process."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, planted: Planted) -> None:
         self._broker = broker
+        self._planted = planted
         self._sessions = 0
 
     @property
@@ -61,11 +63,14 @@ class Channels:
             await websocket.close(_TRY_AGAIN_LATER)
             return
         self._sessions += 1
+        session = _Session(websocket, self._broker)
         try:
             await websocket.accept()
-            await _Session(websocket, self._broker).run()
+            await session.run()
         finally:
-            self._sessions -= 1
+            if not self._planted.strikes("orphan_session"):
+                self._sessions -= 1
+                await session.leave()
 
     async def _post(self, request: Request) -> Response:
         channel = _channel(request.path_params["channel"])
@@ -88,16 +93,18 @@ class _Session:
         self._subscribed: set[str] = set()
 
     async def run(self) -> None:
-        """Serve until either side is done."""
+        """Serve until either side is done; whoever ran it has it leave."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write())
                 group.create_task(self._read())
         except* _Ended:
             pass
-        finally:
-            for channel in self._subscribed:
-                await self._broker.unsubscribe(channel, self._offer)
+
+    async def leave(self) -> None:
+        """Be told nothing more."""
+        for channel in self._subscribed:
+            await self._broker.unsubscribe(channel, self._offer)
 
     def _offer(self, text: str) -> None:
         """Queue what a channel tells; a full queue ends the session."""

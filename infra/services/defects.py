@@ -36,13 +36,20 @@ DEFECTS: Mapping[str, Defect] = MappingProxyType(
     {
         defect.name: defect
         for defect in (
-            Defect("leak_memory", 8192, "keeps this many bytes of every HTTP request (not of health and metrics)"),
+            Defect("leak_memory", 8192, "keeps this many bytes of every HTTP request (not of probes')"),
             Defect("leak_fd", 50, "keeps a file descriptor open at every Nth HTTP request"),
             Defect("leak_connection", 500, "never gives a pool connection back at every Nth ledger call"),
             Defect("breaker_stuck_open", None, "a breaker once open never lets a probe through"),
             Defect("no_jitter", None, "backs off without jitter, so that a herd stays a herd"),
             Defect("lost_write", 50, "acknowledges every Nth new ledger entry, then rolls it back"),
             Defect("foreign_reply", 50, "answers every Nth cache read with another key's document"),
+            Defect("stale_reply", 50, "answers every Nth cache read with an older document of that key"),
+            Defect("double_reply", 20, "answers a call of every Nth JSON-RPC batch, or ends every Nth stream, twice"),
+            Defect("skipped_message", 50, "never delivers every Nth message of the channels, and does not say so"),
+            Defect("doubled_message", 50, "delivers every Nth message of the channels twice"),
+            Defect("orphan_session", 2, "counts every Nth WebSocket session as open, and subscribed, after its end"),
+            Defect("double_effect", 50, "applies the effect of every Nth new ledger entry twice"),
+            Defect("full_cache", 16384, "fills a cache of this many KiB and keeps it full, which is no leak"),
         )
     }
 )

@@ -21,6 +21,8 @@ from .replies import Unavailable, read_bearer, unauthorized
 DEADLINE_S = 1.0
 GRACE_S = 30.0
 _CACHE_MOST = 10_000
+# About what one takes: its text, the moment, and its place.
+_CACHED_BYTES = 500
 _CONNECTIONS_MOST = 50
 # Below auth's own keep-alive, so that auth never closes a connection that we are about to use.
 _KEEPALIVE_S = 60.0
@@ -46,6 +48,11 @@ class Gate:
         )
         self._now_s = now_s
         self._confirmed: OrderedDict[str, float] = OrderedDict()
+
+    @property
+    def cache_bytes(self) -> int:
+        """About how much the confirmed tokens take."""
+        return len(self._confirmed) * _CACHED_BYTES
 
     async def admit(self, request: Request) -> None:
         """Let the request through or raise Refusal: 401 for a bad token, 503 when nobody can tell."""

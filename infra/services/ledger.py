@@ -3,7 +3,8 @@
 The caller's Idempotency-Key is the entry's primary key, so a repeated request
 has one effect and one reply, whichever copy wins. A failure before the
 acknowledgement is a 503 whose outcome is open: the caller repeats the request
-with the same key and learns it.
+with the same key and learns it. What an entry does once is a row of its own,
+written with it and bound by no key, so that a double effect can be counted.
 """
 
 from __future__ import annotations
@@ -25,9 +26,19 @@ CREATE TABLE IF NOT EXISTS ledger (
     account text NOT NULL,
     amount bigint NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
-)
+);
+CREATE TABLE IF NOT EXISTS effects (ledger_id text NOT NULL)
 """
-_INSERT = "INSERT INTO ledger (id, account, amount) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id"
+_EFFECT = "INSERT INTO effects (ledger_id) VALUES ($1)"
+# One statement, for each costs a round trip.
+_INSERT = """
+WITH entry AS (
+    INSERT INTO ledger (id, account, amount) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id
+), effect AS (
+    INSERT INTO effects (ledger_id) SELECT id FROM entry
+)
+SELECT id FROM entry
+"""
 _SELECT = "SELECT account, amount, created_at FROM ledger WHERE id = $1"
 
 _TEXT_LIMIT = 200
@@ -67,6 +78,8 @@ class Ledger:
             await transaction.start()
             new = await connection.fetchval(_INSERT, key, account, amount) is not None
             earlier = None if new else await connection.fetchrow(_SELECT, key)
+            if new and self._planted.strikes("double_effect"):
+                await connection.execute(_EFFECT, key)
             if new and self._planted.strikes("lost_write"):
                 await transaction.rollback()
             else:

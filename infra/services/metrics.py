@@ -9,6 +9,7 @@ held, and must not wait for one.
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -29,6 +30,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .heap import heap_reader
+
 _PAUSE_BOUNDS_S = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
@@ -43,7 +46,7 @@ class Reading:
 
 
 class Metrics(Collector):
-    """One process's registry, its readings, its replies by status, and its collector's pauses."""
+    """One process's registry, its readings, its replies by status, its memory, and its collector's pauses."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -55,6 +58,9 @@ class Metrics(Collector):
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+        self.watch("hw_allocated_blocks", "Blocks that Python's own allocator has lent.", sys.getallocatedblocks)
+        if (heap_bytes := heap_reader()) is not None:
+            self.watch("hw_heap_bytes", "Bytes in use as malloc counts them.", heap_bytes)
         self.registry.register(self)
 
     def watch(self, name: str, documentation: str, read: Callable[[], float], **labels: str) -> None:

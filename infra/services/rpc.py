@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .defects import Planted
 from .replies import Json, parse_json, read_body
 
 PARSE_ERROR = -32700
@@ -132,9 +133,13 @@ def _error(identity: Any, error: RpcError) -> Reply:
     return {"jsonrpc": "2.0", "error": body, "id": identity}
 
 
-async def _post(request: Request) -> Response:
-    status, reply = await answer(await read_body(request))
-    return Response(status_code=status) if reply is None else Json(reply, status)
+def routes(planted: Planted) -> list[Route]:
+    """Return where calls come in."""
 
+    async def post(request: Request) -> Response:
+        status, reply = await answer(await read_body(request))
+        if isinstance(reply, list) and planted.strikes("double_reply"):
+            reply = [*reply, reply[0]]
+        return Response(status_code=status) if reply is None else Json(reply, status)
 
-ROUTES = [Route("/rpc", _post, methods=["POST"])]
+    return [Route("/rpc", post, methods=["POST"])]

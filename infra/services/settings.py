@@ -26,11 +26,12 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What both services need; `defects` is defect name to its number."""
+    """What both services need; `defects` is defect name to its number, `allocations` whether they are traced."""
 
     host: str
     port: int
     defects: Mapping[str, int]
+    allocations: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +101,24 @@ class _Reader:
             raise SettingsError("; ".join(self.errors))
 
 
-def _shared(reader: _Reader) -> tuple[str, int, Mapping[str, int]]:
+def _shared(reader: _Reader) -> tuple[str, int, Mapping[str, int], bool]:
     host = reader.read("HW_HOST", "127.0.0.1", _not_empty, "")
     port = reader.read("HW_PORT", None, _whole(1, 65535), 0)
     no_defects: Mapping[str, int] = {}
-    return host, port, reader.read("HW_DEFECTS", "", parse_defects, no_defects)
+    defects = reader.read("HW_DEFECTS", "", parse_defects, no_defects)
+    return host, port, defects, reader.read("HW_ALLOCATIONS", "", _switch, fallback=False)
 
 
 def _not_empty(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
     return text.strip()
+
+
+def _switch(text: str) -> bool:
+    if text not in {"", "0", "1"}:
+        raise ValueError(f"must be 1, 0 or empty, not {text[:20]!r}")
+    return text == "1"
 
 
 def _secret(text: str) -> bytes:

@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass
 
 LIFETIME_S = 3600
 _REVOKED_MOST = 100_000
+# About what one takes: the id, the moment, and their places in a set and a heap.
+_REVOKED_BYTES = 250
 
 
 class RevocationsFull(Exception):
@@ -50,6 +52,11 @@ class Tokens:
     def revoked(self) -> int:
         """How many revocations are remembered."""
         return len(self._revoked)
+
+    @property
+    def cache_bytes(self) -> int:
+        """About how much they take."""
+        return len(self._revoked) * _REVOKED_BYTES
 
     def issue(self, user: str) -> str:
         """Return a new token for `user`."""

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clock import RealClock
+from harness.history import History
 from harness.journal import Journal, JournalReader
 from harness.load.arrivals import constant, schedule
 from harness.load.call import Call
@@ -64,7 +65,7 @@ def recording(
         load = Engine(part, epoch_s=epoch_s)
         recorder = Recorder(
             journal, HistogramLog(folder), Sampler([]), load,
-            clock=RealClock(), epoch_s=epoch_s, tick_s=TICK_S, on_tick=on_tick,
+            history=History(), clock=RealClock(), epoch_s=epoch_s, tick_s=TICK_S, on_tick=on_tick,
         )  # fmt: skip
         load.start()
         recorder.start()
@@ -94,7 +95,7 @@ def test_every_request_is_in_the_journal_the_totals_and_the_histograms_once(tmp_
     offered = load.offered
     assert offered > 50
     assert sum(recorder.totals.values()) == offered
-    assert sorted(int(s.key) for s in recorder.history) == list(range(0, offered, 2))
+    assert recorder.history.reply_keys.judged == len(range(0, offered, 2))
     with JournalReader(tmp_path) as reader:
         series = RunSeries.read(reader)
         assert reader.series("load.all.offered")[1].sum() == offered
@@ -103,7 +104,7 @@ def test_every_request_is_in_the_journal_the_totals_and_the_histograms_once(tmp_
     assert (event.kind, event.detail) == ("phase", {"name": "warm_up"})
     assert series.t_s.tolist() == ticks
     assert series.count(Outcome.OK).sum() == offered
-    assert series.count(operation="keyed").sum() == len(recorder.history)
+    assert series.count(operation="keyed").sum() == recorder.history.reply_keys.judged
     counted = [merged(tmp_path, f"{name}.ok.service").get_total_count() for name in ("keyed", "plain")]
     assert sum(counted) == offered
 
@@ -134,7 +135,7 @@ def test_stopping_before_the_start_is_harmless(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         recorder = Recorder(
             journal, histograms, Sampler([]), Engine(part, epoch_s=0.0),
-            clock=RealClock(), epoch_s=0.0, tick_s=1.0, on_tick=ignore,
+            history=History(), clock=RealClock(), epoch_s=0.0, tick_s=1.0, on_tick=ignore,
         )  # fmt: skip
         recorder.stop()
         recorder.stop()
@@ -153,7 +154,8 @@ def test_what_went_wrong_is_counted_by_kind(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         recorder = Recorder(
             journal, HistogramLog(tmp_path), Sampler([]), Failing(),
-            clock=RealClock(), epoch_s=time.perf_counter(), tick_s=TICK_S, on_tick=lambda *_: ticked.set(),
+            history=History(), clock=RealClock(), epoch_s=time.perf_counter(), tick_s=TICK_S,
+            on_tick=lambda *_: ticked.set(),
         )  # fmt: skip
         recorder.start()
         assert ticked.wait(LIMIT_S)

@@ -14,7 +14,7 @@ from typing import Any
 from harness.load.call import Call
 from harness.load.session import Desk
 from harness.load.websocket.sequence import Heard, Sequence, Totals, gap_label, resume
-from harness.records import Outcome
+from harness.records import Mark, Outcome
 
 OPERATION = "ws_delivery"
 
@@ -36,14 +36,18 @@ class Inbox:
         self.miss(missed)
         return sequence
 
-    def miss(self, missed: int | None) -> None:
+    def miss(self, missed: int | None, mark: Mark = Mark.TOLD_GAP) -> None:
         """Record messages that never came, if there are any; None where nobody can tell how many."""
         if missed is None:
             self._totals.recounts += 1
-        else:
+            self._complain(gap_label(missed), Mark.LOST_COUNT)
+        elif missed:
             self._totals.gaps += missed
-        if missed != 0:
-            self._complain(gap_label(missed))
+            self._complain(gap_label(missed), mark, missed)
+
+    def repeat(self) -> None:
+        """Record a reply to what was answered already, or to nothing that was asked."""
+        self._complain("second reply", Mark.SECOND_REPLY)
 
     def take(self, document: dict[str, Any], sequence: Sequence | None) -> None:
         """Hear what one connection told; it has no sequence before it is subscribed."""
@@ -65,10 +69,13 @@ class Inbox:
             self._complain("no sequence")
             return
         heard, missed = sequence.take(number)
-        self.miss(missed)
+        self.miss(missed, Mark.SILENT_GAP)
         if heard is Heard.DUPLICATE:
             self._totals.duplicates += 1
-            self._complain("duplicate")
+            self._complain("duplicate", Mark.DUPLICATE)
+        elif heard is Heard.LATE:
+            self._totals.late += 1
+            self._complain("late", Mark.LATE)
         elif heard is Heard.FRESH:
             self._totals.delivered += 1
             call = self._desk.begin(OPERATION, user=self._user)
@@ -81,8 +88,10 @@ class Inbox:
         elif sequence.forget():
             self.miss(None)
 
-    def _complain(self, label: str) -> None:
+    def _complain(self, label: str, mark: Mark | None = None, count: int = 1) -> None:
         call = self._desk.begin(OPERATION, user=self._user)
+        if mark is not None:
+            call.mark(mark, count)
         self._desk.end(call, call.fail(Outcome.WRONG_REPLY, label))
 
 

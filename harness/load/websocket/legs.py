@@ -141,7 +141,7 @@ class Legs:
             leg.connect_ns = call.connect_ns
             self._desk.end(call, outcome)
 
-        leg.link = Link(partial(self._hear, leg), self._wake)
+        leg.link = Link(partial(self._hear, leg), self._wake, self._inbox.repeat)
         running = leg.link.run(self._plan.address, partial(self.begin, "ws_connect"), end_connect)
         leg.task = self._tasks.create_task(running)
         return leg

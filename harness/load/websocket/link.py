@@ -22,6 +22,8 @@ from harness.load.websocket.opening import ERRORS, Address, label_of, open_webso
 from harness.records import Outcome
 
 NEVER_NS = 2**63
+# The last questions that were answered: a second reply to one of them follows soon, if at all.
+_ANSWERED_MAX = 8
 # Made once: `json.dumps` would make another encoder for every message.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -43,21 +45,35 @@ class Ask(NamedTuple):
 class Link:
     """One connection, and what was asked on it. `run` it as a task; all else is for the task that owns it.
 
-    `hear` is given each message that replies to nothing; `wake` is called when
-    the connection stands and when it has ended. `ending` then says how: OK where
+    `hear` is given each message that is no reply; `repeat` is called for each reply
+    to what was answered already, or never asked; `wake` is called when the
+    connection stands and when it has ended. `ending` then says how: OK where
     its owner let it go, and otherwise an outcome with a label.
     """
 
-    __slots__ = ("_asked", "_asks", "_closing_s", "_hear", "_reading", "_socket", "_wake", "ending")
+    __slots__ = (
+        "_answered",
+        "_asked",
+        "_asks",
+        "_closing_s",
+        "_hear",
+        "_reading",
+        "_repeat",
+        "_socket",
+        "_wake",
+        "ending",
+    )
 
-    def __init__(self, hear: Hear, wake: Callable[[], None]) -> None:
+    def __init__(self, hear: Hear, wake: Callable[[], None], repeat: Callable[[], None]) -> None:
         self._hear = hear
         self._wake = wake
+        self._repeat = repeat
         self._socket: ClientConnection | None = None
         self._reading: asyncio.Timeout | None = None
         self._closing_s: float | None = None
         self._asks: dict[int, Ask] = {}
         self._asked = 0
+        self._answered: tuple[int, ...] = ()
         self.ending: tuple[Outcome, str] | None = None
 
     @property
@@ -186,7 +202,12 @@ class Link:
             self._hear(document)
 
     def _answer(self, reply: dict[str, Any]) -> None:
-        ask = self._asks.pop(reply["id"], None) if isinstance(reply["id"], int) else None
+        number = reply["id"] if type(reply["id"]) is int else 0
+        if number in self._answered or not 0 < number <= self._asked:
+            self._repeat()
+            return
+        self._answered = (*self._answered, number)[-_ANSWERED_MAX:]
+        ask = self._asks.pop(number, None)
         # A reply that comes after its deadline was counted when that passed.
         if ask is None:
             return

@@ -15,29 +15,37 @@ from typing import NamedTuple
 
 # Larger gaps share a label: each different one takes memory for as long as the run lasts.
 _NAMED_GAP_MAX = 9
+# Stretches of missing numbers that a connection remembers: what comes of an older one counts as a duplicate.
+_MISSED_MAX = 8
 
 
 @dataclass(slots=True)
 class Totals:
     """What became of the messages; `gaps` are messages that never came, not how often some did not.
 
-    `recounts` are the times when the system lost its count, so that nobody can
-    tell how many were missed. `rotations` ended well; `drops` are all other
-    ends of a connection that stood.
+    `late` are those of them that came after all, behind a later one. `recounts`
+    are the times when the system lost its count, so that nobody can tell how many
+    were missed. `rotations` ended well; `drops` are all other ends of a connection
+    that stood.
     """
 
     delivered: int = 0
     gaps: int = 0
     duplicates: int = 0
+    late: int = 0
     recounts: int = 0
     drops: int = 0
     rotations: int = 0
 
 
 class Heard(Enum):
-    """What one message is to its subscriber; OVERLAP is heard from the other connection, and not counted."""
+    """What one message is to its subscriber.
+
+    LATE was taken for missing when a later one came; OVERLAP is heard from the other connection, and not counted.
+    """
 
     FRESH = auto()
+    LATE = auto()
     DUPLICATE = auto()
     OVERLAP = auto()
 
@@ -56,12 +64,13 @@ class Sequence:
     connection's before it. After `hand_over` it answers for none beyond the number given there.
     """
 
-    __slots__ = ("_ceiling", "_floor", "_last")
+    __slots__ = ("_ceiling", "_floor", "_last", "_missed")
 
     def __init__(self, reached: int, *, floor: int | None = None) -> None:
         self._last: int | None = reached
         self._floor = floor
         self._ceiling: int | None = None
+        self._missed: tuple[range, ...] = ()
 
     @property
     def last(self) -> int | None:
@@ -81,7 +90,7 @@ class Sequence:
             self._last = number
             return Step(Heard.FRESH if self._is_own(number) else Heard.OVERLAP, 0)
         if number <= self._last:
-            return Step(Heard.DUPLICATE if self._is_own(number) else Heard.OVERLAP, 0)
+            return Step(self._heard_again(number) if self._is_own(number) else Heard.OVERLAP, 0)
         missed = self._advance(number - 1)
         self._last = number
         return Step(Heard.FRESH if self._is_own(number) else Heard.OVERLAP, missed)
@@ -93,6 +102,7 @@ class Sequence:
     def forget(self) -> bool:
         """Hear that the count was lost; return whether this connection answers for what follows."""
         self._last = self._floor = None
+        self._missed = ()
         return self._ceiling is None
 
     def hand_over(self, reached: int) -> Sequence:
@@ -110,7 +120,18 @@ class Sequence:
             return 0
         self._last = max(self._last, to)
         until = to if self._ceiling is None else min(to, self._ceiling)
-        return max(0, until - last)
+        if until <= last:
+            return 0
+        self._missed = (*self._missed, range(last + 1, until + 1))[-_MISSED_MAX:]
+        return until - last
+
+    def _heard_again(self, number: int) -> Heard:
+        for n, missed in enumerate(self._missed):
+            if number in missed:
+                left = [part for part in (range(missed.start, number), range(number + 1, missed.stop)) if part]
+                self._missed = (*self._missed[:n], *left, *self._missed[n + 1 :])[-_MISSED_MAX:]
+                return Heard.LATE
+        return Heard.DUPLICATE
 
     def _is_own(self, number: int) -> bool:
         above = self._floor is None or number > self._floor

@@ -86,7 +86,16 @@ def test_a_message_says_everything_a_reader_needs(tmp_path: Path) -> None:
     (finding,) = check_recovery(evidence(tmp_path, bad_until(63), faults=[fault(40.0, 50.0)]), BUDGET)
     assert finding.message == (
         "recovery 14.0 s (last bad 13.0 s) > budget 10.0 s (down api_redis, heal at 50.0 s, seed 7331)"
+        "; healthy was learned from 20 s, 60 s are wanted"
     )
+
+
+def test_several_recoveries_are_told_together_and_none_is_left_out(tmp_path: Path) -> None:
+    """One took 3 s, the other was not seen to its end before the load was over."""
+    run = evidence(tmp_path, bad_until(52), faults=[fault(40.0, 50.0), fault(108.0, 112.0)])
+    (told,) = [f for f in check_recovery(run, BUDGET) if f.check == "mttr"]
+    assert told.verdict is Verdict.PASS
+    assert "of 2 recoveries, 1 not seen to their end" in told.message
 
 
 def test_a_fault_that_never_healed_is_left_to_the_faults_check(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from harness.load.call import Call
 from harness.load.digest import ERROR_LABELS_MAX, GENERATOR, KINDS, OTHER_ERRORS, Digest, ErrorKey, Health, Tag, capped
 from harness.load.times import Times
-from harness.records import Outcome
+from harness.records import Mark, Outcome
 from tests.harness.load.calls import calls, ended
 
 
@@ -25,7 +25,7 @@ def test_every_call_is_counted_and_every_reply_timed_once(batch: list[Call]) -> 
         own = [c.done_ns - c.intended_ns for c in replies if c.operation == operation]
         assert same(digest.response(operation), Times.of_ns(own))
     assert same(Times.sum(digest.lags.values()), Times.of_ns([c.sent_ns - c.intended_ns for c in batch if c.paced]))
-    assert [s.key for s in digest.samples] == [c.key for c in batch if c.key]
+    assert digest.samples == [c.sample() for c in batch if c.key or c.marks]
     assert sum(digest.errors.values()) == sum(1 for c in batch if c.error)
     assert all(tag.kind in KINDS and tag.outcome is not Outcome.DROPPED for tag in digest.times)
 
@@ -61,6 +61,16 @@ def test_a_sample_says_the_same_as_the_call() -> None:
     (sample,) = Digest.of([call]).samples
     assert (sample.lag_s, sample.response_s, sample.service_s) == (0.5, 1.5, 0.625)
     assert (sample.connect_s, sample.acquire_s, sample.error) == (0.25, 0.125, "lost")
+
+
+def test_a_sample_holds_what_was_noted_of_versions_and_marks() -> None:
+    call = Call("read", 7, user=3)
+    call.wrote, call.read, call.writer = 4, 5, "run-7"
+    call.mark(Mark.SILENT_GAP, 2)
+    call.mark(Mark.LATE)
+    (sample,) = Digest.of([call]).samples
+    assert (sample.user, sample.wrote, sample.read, sample.writer) == (3, 4, 5, "run-7")
+    assert sample.marks == ((Mark.SILENT_GAP, 2), (Mark.LATE, 1))
 
 
 def test_labels_beyond_the_cap_are_counted_as_other() -> None:

@@ -12,7 +12,7 @@ from harness.errors import LoadError
 from harness.load.call import Call
 from harness.load.http import HttpClient, HttpReply
 from harness.load.sse import ServerEvent
-from harness.records import Outcome
+from harness.records import Mark, Outcome
 from tests.harness.load.wire import answering, ask, reset, run, say_nothing, serving
 from tests.harness.servers import Handler, read_request, reply
 
@@ -83,6 +83,56 @@ def test_a_reply_that_nobody_asked_for_is_never_taken_for_the_next() -> None:
         assert ended.document in {f"/{n}", None}, "another request's reply"
     assert {ended.outcome for ended, _ in endings} <= {Outcome.OK, Outcome.RESET, Outcome.WRONG_REPLY}
     assert endings[0][0].outcome is Outcome.OK
+    seconds = sum(count for _, call in endings for mark, count in call.marks if mark is Mark.SECOND_REPLY)
+    assert seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("second", "seen"),
+    [
+        (reply(200), 1),
+        (reply(500), 1),
+        (reply(408), 0),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n", 0),
+        (b"\r\n", 0),
+        (b"", 0),
+    ],
+)
+def test_a_second_reply_is_marked_on_the_call_that_it_came_with(second: bytes, seen: int) -> None:
+    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(reply(200) + second)
+        await writer.drain()
+        await reader.read()
+
+    endings = ask(twice, times=3, fresh=True)
+    assert [call.marks for _, call in endings] == [((Mark.SECOND_REPLY, 1),) * seen] * 3
+    assert {ended.outcome for ended, _ in endings} == {Outcome.OK}
+
+
+def test_a_second_reply_that_comes_while_the_connection_lies_idle_is_marked_on_the_next_call() -> None:
+    async def work() -> list[tuple[tuple[Mark, int], ...]]:
+        last: list[asyncio.StreamWriter] = []
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            last.append(writer)
+            while True:
+                await read_request(reader)
+                writer.write(reply(200))
+                await writer.drain()
+
+        calls = [Call("ask", n) for n in range(3)]
+        async with serving(answer) as url, HttpClient(url) as client:
+            await client.send(calls[0], "GET", "/")
+            last[0].write(reply(200))
+            await last[0].drain()
+            while client._idle[-1].reusable:  # until our own loop has read it
+                await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+            for call in calls[1:]:
+                await client.send(call, "GET", "/")
+        return [call.marks for call in calls]
+
+    assert run(work) == [(), ((Mark.SECOND_REPLY, 1),), ()]
 
 
 def test_a_connection_that_the_server_ended_while_it_was_kept_is_not_used_again() -> None:

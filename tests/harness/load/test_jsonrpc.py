@@ -10,7 +10,7 @@ import pytest
 from harness.load.call import Call
 from harness.load.http import HttpClient
 from harness.load.jsonrpc import JsonRpc, RpcReply
-from harness.records import Outcome
+from harness.records import Mark, Outcome
 from tests.harness.servers import serving
 
 Answer = Callable[[Any], tuple[int, object]]
@@ -93,20 +93,31 @@ def test_an_error_within_a_batch_leaves_the_batch_good() -> None:
     assert [one.outcome for one in replies] == [Outcome.BAD_STATUS, Outcome.OK, Outcome.OK]
 
 
+SECOND, NONE = (Mark.SECOND_REPLY, 1), (Mark.NO_REPLY, 1)
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "marks"),
     [
-        pytest.param(lambda replies: replies[:-1], id="one is missing"),
-        pytest.param(lambda replies: [*replies, replies[0]], id="one came twice"),
-        pytest.param(lambda replies: [*replies[:-1], replies[0]], id="one came in another's place"),
-        pytest.param(lambda replies: [*replies[:-1], {**replies[-1], "id": 99}], id="one is another call's"),
-        pytest.param(lambda replies: [*replies[:-1], {**replies[-1], "id": [1]}], id="one has no id"),
-        pytest.param(lambda replies: [*replies[:-1], 3], id="one is no reply"),
-        pytest.param(lambda replies: [{**replies[0], "jsonrpc": "1"}, *replies[1:]], id="one is of another version"),
-        pytest.param(lambda replies: replies[0], id="no list"),
+        pytest.param(lambda replies: replies[:-1], (NONE,), id="one is missing"),
+        pytest.param(lambda replies: [*replies, replies[0]], (SECOND,), id="one came twice"),
+        pytest.param(lambda replies: [*replies[:-1], replies[0]], (SECOND, NONE), id="one came in another's place"),
+        pytest.param(
+            lambda replies: [*replies[:-1], {**replies[-1], "id": 99}], (SECOND, NONE), id="one is another call's"
+        ),
+        pytest.param(lambda replies: [*replies[:-1], {**replies[-1], "id": [1]}], (SECOND, NONE), id="one has no id"),
+        pytest.param(lambda replies: [*replies[:-1], 3], (), id="one is no reply"),
+        pytest.param(lambda replies: [*replies, {**replies[1], "id": True}], (SECOND,), id="one has a truth for an id"),
+        pytest.param(
+            lambda replies: [{**replies[0], "jsonrpc": "1"}, *replies[1:]], (), id="one is of another version"
+        ),
+        pytest.param(lambda replies: replies[0], (), id="no list"),
     ],
 )
-def test_a_batch_with_anything_but_one_reply_for_each_call_is_wrong(change: Callable[[list[Any]], object]) -> None:
+def test_a_batch_with_anything_but_one_reply_for_each_call_is_wrong(
+    change: Callable[[list[Any]], object], marks: tuple[tuple[Mark, int], ...]
+) -> None:
     (outcome, _), call = perform(lambda sent: (200, change([result(one) for one in sent])), batch=3)
     assert outcome is Outcome.WRONG_REPLY
     assert call.error
+    assert call.marks == marks

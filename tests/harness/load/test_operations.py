@@ -13,7 +13,8 @@ import pytest
 from harness.load.call import Call
 from harness.load.clients import API, AUTH, Addresses, open_clients
 from harness.load.operations import CACHE_KEYS, ledger_key, operations
-from harness.records import Outcome
+from harness.records import Mark, Outcome
+from tests.harness.load import wire
 from tests.harness.servers import serving
 
 RUN = "run-7"
@@ -34,8 +35,10 @@ def honest(method: str, path: str, body: bytes) -> tuple[int, object]:
     return 200, {"key": path.removeprefix("/cache/"), "value": "x"}
 
 
-def perform(operation: str, number: int, answer: Callable[[str, str, bytes], tuple[int, object]]) -> Ending:
-    call = Call(operation, number)
+def perform(
+    operation: str, number: int, answer: Callable[[str, str, bytes], tuple[int, object]], call: Call | None = None
+) -> Ending:
+    call = call or Call(operation, number)
 
     async def run(url: str) -> Outcome:
         async with asyncio.timeout(10), open_clients(Addresses(api=url, auth=url), [API, AUTH], run=RUN) as clients:
@@ -55,6 +58,7 @@ def always(status: int, document: object) -> Callable[[str, str, bytes], tuple[i
     [
         ("rpc_echo", (Outcome.OK, "echo-129", "echo-129")),
         ("ledger_write", (Outcome.OK, "run-7-129", "run-7-129")),
+        ("ledger_retry", (Outcome.OK, "run-7-129", "run-7-129")),
         ("cache_put", (Outcome.OK, "key-1", "")),
         ("cache_get", (Outcome.OK, "key-7", "key-7")),
     ],
@@ -72,6 +76,7 @@ def test_an_honest_reply_is_ok_and_carries_what_was_asked(operation: str, ending
         ("rpc_small", {"jsonrpc": "2.0", "id": 129, "result": ["x"]}, "['x']"),
         ("rpc_error", {"jsonrpc": "2.0", "id": 129, "result": 5}, "5"),
         ("ledger_write", {"id": "run-7-128"}, "run-7-128"),
+        ("ledger_retry", {"id": "run-7-128"}, "run-7-128"),
         ("ledger_write", {}, ""),
         ("cache_get", {"key": "key-8"}, "key-8"),
         ("cache_get", [], ""),
@@ -87,10 +92,73 @@ def test_a_reply_about_something_else_is_wrong_and_says_about_what(
 
 
 @pytest.mark.parametrize("operation", ["rpc_echo", "rpc_batch", "rpc_stream", "rpc_error", "rpc_slow", "rpc_huge",
-                                       "ledger_write", "cache_put", "cache_get", "login"])  # fmt: skip
+                                       "ledger_write", "ledger_retry", "cache_put", "cache_get", "login"])  # fmt: skip
 @pytest.mark.parametrize(("status", "outcome"), [(503, Outcome.SHED), (500, Outcome.BAD_STATUS)])
 def test_a_bad_status_is_what_it_is(operation: str, status: int, outcome: Outcome) -> None:
     assert perform(operation, 3, always(status, {"error": "no"}))[0] is outcome
+
+
+@pytest.mark.parametrize(
+    ("statuses", "outcome"),
+    [
+        ([201, 200], Outcome.OK),
+        ([503, 201], Outcome.OK),
+        ([500, 200], Outcome.OK),
+        ([201, 503], Outcome.SHED),
+        ([201, 409], Outcome.BAD_STATUS),
+    ],
+)
+def test_a_retry_asks_again_under_the_same_key_whatever_came_and_ends_as_that_did(
+    statuses: list[int], outcome: Outcome
+) -> None:
+    left = iter(statuses)
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, object]:
+        return next(left), honest(method, path, body)[1]
+
+    assert perform("ledger_retry", 129, answer)[:2] == (outcome, "run-7-129")
+    assert seen[0] == seen[1]
+    assert not next(left, 0)
+
+
+def test_what_a_value_says_of_itself_is_noted() -> None:
+    def noted(operation: str, document: object) -> tuple[int, int, str]:
+        call = Call(operation, 129)
+        perform(operation, 129, always(200, document), call)
+        return call.wrote, call.read, call.writer
+
+    assert noted("cache_put", {}) == (129, -1, RUN)
+    assert noted("cache_get", {"key": "key-7", "version": 65, "writer": "run-6"}) == (-1, 65, "run-6")
+    for unfit in ({"version": True}, {"version": "65"}, {"version": -2}, {"version": 2**63}, {}):
+        assert noted("cache_get", {"key": "key-7", "writer": "run-6", **unfit}) == (-1, -1, "")
+
+
+TICKS = "".join(f"id: {n}\nevent: tick\ndata: {n}\n\n" for n in range(1, 11))
+END = "event: end\ndata: 10\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "marks"),
+    [
+        (TICKS + END, Outcome.OK, ()),
+        (TICKS, Outcome.WRONG_REPLY, ((Mark.NO_REPLY, 1),)),
+        (TICKS + END + END + END, Outcome.WRONG_REPLY, ((Mark.SECOND_REPLY, 2),)),
+        (TICKS.replace("id: 4\n", "id: 5\n") + END, Outcome.WRONG_REPLY, ()),
+    ],
+)
+def test_a_stream_ends_once(text: str, outcome: Outcome, marks: tuple[tuple[Mark, int], ...]) -> None:
+    call = Call("rpc_stream", 1)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+    async def work() -> Outcome:
+        async with (
+            wire.serving(wire.answering(head + text.encode())) as url,
+            open_clients(Addresses(api=url), [API], run=RUN) as clients,
+        ):
+            return await operations["rpc_stream"].operation(clients, call)
+
+    assert wire.run(work) is outcome
+    assert call.marks == marks
 
 
 def test_a_write_that_failed_still_names_its_key_for_it_may_have_been_done() -> None:

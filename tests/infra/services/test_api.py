@@ -30,7 +30,8 @@ def test_health_metrics_and_errors_are_what_they_say(api: Service) -> None:
     names = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
     assert {
         "hw_pool_size", "hw_pool_idle", "hw_pool_max", "hw_pool_waiting", "hw_breaker_state", "hw_breaker_opened_total",
-        "hw_sessions", "hw_tasks", "hw_gc_pause_seconds", "python_gc_collections_total",
+        "hw_sessions", "hw_tasks", "hw_cache_bytes", "hw_allocated_blocks", "hw_gc_pause_seconds",
+        "python_gc_collections_total",
     } <= names  # fmt: skip
     assert api.metric('hw_pool_size{pool="postgres"}') >= 5
 
@@ -86,6 +87,7 @@ def test_a_stream_has_its_events_in_order(api: Service) -> None:
         reply = client.get("/stream?events=250")
     assert reply.headers["content-type"].startswith("text/event-stream")
     assert [int(n) for n in re.findall(r"^id: (\d+)$", reply.text, re.MULTILINE)] == list(range(1, 251))
+    assert re.findall(r"^event: (\w+)$", reply.text, re.MULTILINE) == ["tick"] * 250 + ["end"]
 
 
 def test_agents_are_bounded_and_counted_and_end(api: Service) -> None:

@@ -56,6 +56,7 @@ def test_duplicates_at_once_have_one_effect(api: Service, postgres: tuple[Progra
         statuses = Counter(threads.map(post, range(12)))
     assert statuses == {201: 1, 200: 11}
     assert len(query(postgres[1], "SELECT id FROM ledger WHERE id = 'twins'")) == 1
+    assert len(query(postgres[1], "SELECT FROM effects WHERE ledger_id = 'twins'")) == 1
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections import Counter
 from itertools import count
 
 import pytest
+import redis
 
 from harness.load.arrivals import constant
 from harness.load.call import Call
@@ -15,7 +16,7 @@ from harness.load.clients import API, AUTH, POSTGRES, REDIS, Addresses, open_cli
 from harness.load.digest import Digest
 from harness.load.engine import Engine
 from harness.load.mix import Mix
-from harness.load.operations import operations
+from harness.load.operations import CACHE_KEYS, operations
 from harness.load.plan import LoadPlan
 from harness.load.preparation import log_in
 from harness.load.settings import LoadSettings
@@ -77,6 +78,17 @@ def test_what_was_written_past_the_api_is_read_past_it(addresses: Addresses) -> 
     # A key that is there already is no acknowledged write: nothing says whose it is.
     assert again.outcome is Outcome.WRONG_REPLY
     assert got.outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "9" * 5000, "\u0663"])
+def test_a_value_that_says_no_version_is_an_answer_without_one(
+    addresses: Addresses, redis_server: tuple[Program, str], version: str
+) -> None:
+    with redis.Redis.from_url(redis_server[1]) as client:
+        for n in range(CACHE_KEYS):
+            client.set(f"load:{n}", f"load:{n} run-1 {version}")
+    (call,) = perform("redis_get", addresses)
+    assert (call.outcome, call.answer == call.key, call.read, call.writer) == (Outcome.OK, True, -1, "")
 
 
 def test_a_foreign_reply_is_seen(make_api: MakeApi, addresses: Addresses) -> None:

@@ -18,7 +18,12 @@ GOOD = {
 def test_defaults() -> None:
     settings = read_api_settings(GOOD)
     assert (settings.host, settings.port, settings.pool_min, settings.pool_max) == ("127.0.0.1", 8080, 5, 20)
-    assert (settings.auth_url, dict(settings.defects)) == ("", {})
+    assert (settings.auth_url, dict(settings.defects), settings.allocations) == ("", {}, False)
+
+
+@pytest.mark.parametrize(("text", "allocations"), [("", False), ("0", False), ("1", True)])
+def test_allocations_are_traced_when_asked_for(text: str, allocations: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    assert read_api_settings(GOOD | {"HW_ALLOCATIONS": text}).allocations is allocations
 
 
 def test_secrets_do_not_show() -> None:
@@ -31,9 +36,25 @@ def test_secrets_do_not_show() -> None:
 
 def test_every_mistake_is_told_at_once_in_one_line() -> None:
     with pytest.raises(SettingsError) as refused:
-        read_api_settings({"HW_PORT": "0", "HW_DEFECTS": "bogus", "HW_POOL_MIN": "30", "HW_AUTH_URL": "auth:80"})
+        read_api_settings(
+            {
+                "HW_PORT": "0",
+                "HW_DEFECTS": "bogus",
+                "HW_POOL_MIN": "30",
+                "HW_AUTH_URL": "auth:80",
+                "HW_ALLOCATIONS": "yes",
+            }
+        )
     told = str(refused.value)
-    for name in ("HW_PORT", "HW_DEFECTS", "HW_POOL_MIN", "HW_AUTH_URL", "HW_POSTGRES_DSN", "HW_REDIS_URL"):
+    for name in (
+        "HW_PORT",
+        "HW_DEFECTS",
+        "HW_POOL_MIN",
+        "HW_AUTH_URL",
+        "HW_POSTGRES_DSN",
+        "HW_REDIS_URL",
+        "HW_ALLOCATIONS",
+    ):
         assert name in told
     assert "\n" not in told
 

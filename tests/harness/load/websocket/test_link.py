@@ -16,6 +16,8 @@ from tests.harness.load.websocket.channel_server import ChannelServer, channel_s
 from tests.harness.load.websocket.desk import LIMIT_S, LOOPS, play
 
 PING = {"type": "ping"}
+# What no server here answers by itself.
+UNHEARD = {"type": "unheard"}
 
 
 class Owner:
@@ -24,14 +26,18 @@ class Owner:
     def __init__(self, url: str, *, connect_s: float = LIMIT_S) -> None:
         self.heard: list[dict[str, Any]] = []
         self.settled: list[tuple[str, Outcome, str]] = []
+        self.repeats = 0
         self._changed = asyncio.Event()
-        self.link = Link(self.hear, self._changed.set)
+        self.link = Link(self.hear, self._changed.set, self.repeat)
         address = Address(url=url, connect_s=connect_s)
         self.task = asyncio.create_task(self.link.run(address, lambda: Call("open", 0), self.settle))
 
     def hear(self, document: dict[str, Any]) -> None:
         self.heard.append(document)
         self._changed.set()
+
+    def repeat(self) -> None:
+        self.repeats += 1
 
     def settle(self, call: Call, outcome: Outcome, _reply: Mapping[str, Any]) -> None:
         self.settled.append((call.operation, outcome, call.error))
@@ -87,17 +93,34 @@ def test_a_question_is_answered_and_an_error_told(loop: str) -> None:
 def test_a_question_without_an_answer_expires_and_a_late_one_is_no_news() -> None:
     async def scene() -> None:
         async with channel_server() as server, owning(server) as owner:
-            server.answers["ping"] = None
-            number = await owner.ask(PING, deadline_s=1.0)
+            server.answers["unheard"] = None
+            number = await owner.ask(UNHEARD, deadline_s=1.0)
             assert 0 < owner.link.due_ns - now_ns() <= 1e9
             assert owner.link.expire(now_ns()) == set()
             assert owner.link.expire(owner.link.due_ns) == {"pong"}
             assert owner.settled == [("ask", Outcome.TIMED_OUT, "no pong")]
-            server.answers.clear()
             await server.wires[0].send(f'{{"type":"pong","id":{number}}}')
-            await server.wires[0].send('{"type":"pong","id":"other"}')
             await owner.ask(PING)
             await owner.until_settled(("ask", Outcome.TIMED_OUT, "no pong"), ("ask", Outcome.OK, ""))
+            assert owner.repeats == 0
+
+    play(scene())
+
+
+def test_a_second_reply_and_one_to_nothing_are_told() -> None:
+    async def scene() -> None:
+        async with channel_server() as server, owning(server) as owner:
+            server.answers["unheard"] = None
+            late = await owner.ask(UNHEARD)
+            owner.link.expire(owner.link.due_ns)
+            prompt = await owner.ask(PING)
+            await owner.until_settled(("ask", Outcome.TIMED_OUT, "no pong"), ("ask", Outcome.OK, ""))
+            for identity in (prompt, late, late, prompt + 99, 0, '"other"', "true", "null"):
+                await server.wires[0].send(f'{{"type":"pong","id":{identity}}}')
+            await owner.ask(PING)
+            await owner.until_settled(("ask", Outcome.TIMED_OUT, "no pong"), *[("ask", Outcome.OK, "")] * 2)
+            # All but the first of the late one's.
+            assert owner.repeats == 7
 
     play(scene())
 

@@ -25,8 +25,26 @@ def test_every_number_is_got_missed_or_got_again(start: int, offsets: list[int])
     records = {n for i, n in enumerate(numbers) if n > max([start, *numbers[:i]])}
     assert heard[Heard.FRESH] == len(records)
     assert heard[Heard.FRESH] + missed == top - start
-    assert heard[Heard.FRESH] + heard[Heard.DUPLICATE] == len(numbers)
+    assert heard[Heard.FRESH] + heard[Heard.LATE] + heard[Heard.DUPLICATE] == len(numbers)
     assert sequence.last == top
+
+
+@given(starts, st.lists(st.integers(-2, 14), max_size=20))
+def test_what_comes_behind_a_later_one_is_late_once_and_a_duplicate_from_then_on(
+    start: int, offsets: list[int]
+) -> None:
+    numbers = [start + offset for offset in offsets]
+    firsts = {n: i for i, n in reversed(list(enumerate(numbers))) if n > start}
+    late = {n for n, i in firsts.items() if n < max(numbers[: i + 1])}
+    heard, missed = hear(Sequence(start), numbers)
+    assert heard[Heard.LATE] == len(late) <= missed
+    assert heard[Heard.DUPLICATE] == len(numbers) - len(firsts)
+
+
+def test_of_very_many_stretches_the_oldest_are_forgotten_and_count_as_duplicates() -> None:
+    sequence = Sequence(0)
+    hear(sequence, list(range(2, 2000, 2)))
+    assert [sequence.take(n).heard for n in (1, 1999 - 2)] == [Heard.DUPLICATE, Heard.LATE]
 
 
 @given(starts, st.integers(0, 50), st.data())

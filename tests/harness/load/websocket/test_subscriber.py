@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.load.call import Call
-from harness.records import Outcome
+from harness.records import Mark, Outcome
 from tests.harness.load.websocket.channel_server import CHANNEL, channel_server, raw_server, reset
 from tests.harness.load.websocket.desk import LIMIT_S, LOOPS, FakeDesk, play, playing
 from tests.harness.load.websocket.listening import OK, listening, subscriber
@@ -43,7 +43,7 @@ def test_messages_are_delivered_and_timed_from_their_sending(loop: str) -> None:
 def test_gaps_and_duplicates_are_found_and_told(loop: str) -> None:
     async def scene() -> None:
         async with listening() as s:
-            for number in (1, 2, 5, 5, 4, 20):
+            for number in (1, 2, 5, 5, 4, 4, 20):
                 await s.server.tell(number=number)
             await s.server.say({"type": "heartbeat", "number": 1})
             await s.server.say({"type": "gap", "channel": CHANNEL, "first": 21, "last": 23, "missed": 3})
@@ -51,9 +51,18 @@ def test_gaps_and_duplicates_are_found_and_told(loop: str) -> None:
             await s.server.say({"type": "gap", "channel": CHANNEL, "first": None, "last": None, "missed": None})
             await s.server.tell(number=2)
             await s.until_delivered(6)
-            wrong = ["gap of 2", "duplicate", "duplicate", "gap of 10 or more", "gap of 3", "count lost"]
+            wrong = ["gap of 2", "duplicate", "late", "duplicate", "gap of 10 or more", "gap of 3", "count lost"]
             assert s.wrongs() == wrong
-            assert (s.totals.gaps, s.totals.duplicates, s.totals.recounts) == (2 + 14 + 3, 2, 1)
+            assert (s.totals.gaps, s.totals.late, s.totals.duplicates, s.totals.recounts) == (2 + 14 + 3, 1, 2, 1)
+            assert [mark for sample in s.desk.samples for mark in sample.marks] == [
+                (Mark.SILENT_GAP, 2),
+                (Mark.DUPLICATE, 1),
+                (Mark.LATE, 1),
+                (Mark.DUPLICATE, 1),
+                (Mark.SILENT_GAP, 14),
+                (Mark.TOLD_GAP, 3),
+                (Mark.LOST_COUNT, 1),
+            ]
             assert s.totals.drops == 0
 
     play(scene(), loop)
@@ -68,6 +77,18 @@ def test_what_is_no_message_of_the_channel_is_told(loop: str) -> None:
             await s.server.tell()
             await s.until_delivered(1)
             assert s.wrongs() == ["other channel", "no sequence", "unexpected message"]
+
+    play(scene(), loop)
+
+
+def test_a_second_reply_is_told(loop: str) -> None:
+    async def scene() -> None:
+        async with listening() as s:
+            await s.server.say({"type": "subscribed", "channel": CHANNEL, "sequence": 0, "id": 1})
+            await s.server.tell()
+            await s.until_delivered(1)
+            (told,) = s.desk.of("ws_delivery", Outcome.WRONG_REPLY)
+            assert (told.error, told.marks) == ("second reply", ((Mark.SECOND_REPLY, 1),))
 
     play(scene(), loop)
 
