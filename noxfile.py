@@ -58,6 +58,12 @@ def soak_short(session: nox.Session) -> None:
 
 
 @nox.session
+def soak_replies(session: nox.Session) -> None:
+    """Look for replies that are stale, doubled or lost (1-2 minutes), and give the verdict."""
+    _suite(session, "suites/soak/test_replies.py")
+
+
+@nox.session
 def twins(session: nox.Session) -> None:
     """Run the suites' must-fail twins: each planted bug must be found."""
     _suite(session, "-m", "twin", "suites")
@@ -90,6 +96,21 @@ def report(session: nox.Session) -> None:
     """Draw a run's report again: the newest, or the one named."""
     _install(session, "run")
     _run(session, "python", "-m", "reports", *session.posargs)
+
+
+@nox.session
+def history(session: nox.Session) -> None:
+    """Set earlier runs side by side; `-- --otava` looks for change points."""
+    _install(session, "run")
+    _install(session, "boot")
+    _run(session, "python", "-m", "reports", "history", *session.posargs)
+
+
+@nox.session
+def baseline(session: nox.Session) -> None:
+    """Accept the newest run as normal: `nox -s baseline -- NAME [RUN]`; later runs take `--baseline NAME`."""
+    _install(session, "run")
+    _run(session, "python", "-m", "reports", "baseline", *session.posargs)
 
 
 @nox.session

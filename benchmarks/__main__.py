@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from benchmarks.rows import FOLDER, Row, table, write
 from harness.errors import HeavyweatherError, InputError, explain
 
-NAMES = ("load",)
+NAMES = ("load", "probes", "journal", "verdicts")
 
 
 class Benchmark(Protocol):

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.clock import ManualClock
+from harness.history import History
 from harness.journal import Journal
 from harness.load.arrivals import constant
 from harness.load.call import Call
@@ -87,7 +88,7 @@ def endure(folder: Path, hours: float) -> dict[str, float]:
         histograms = HistogramLog(folder)
         recorder = Recorder(
             journal, histograms, Sampler([]), load,
-            clock=clock, epoch_s=0.0, tick_s=1.0, on_tick=lambda _t_s, _values: None,
+            history=History(), clock=clock, epoch_s=0.0, tick_s=1.0, on_tick=lambda _t_s, _values: None,
         )  # fmt: skip
         for second in itertools.count(1):
             clock.sleep_s(1.0)

@@ -20,27 +20,35 @@ from harness.verdict import Decision
 
 # Steady state is proved at this share of the rate: enough to try every operation, too little to strain anything.
 _GENTLE = 0.1
+# The phases that end when something has happened: a system does not close its connections sooner in a shorter run.
+_LIMITS = frozenset({"drain_s", "settle_s"})
 
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """How long each phase lasts, in seconds; `faults_s` counts from the end of warm-up to the last heal or later."""
+    """How long each phase lasts, in seconds; `faults_s` counts from the end of warm-up to the last heal or later.
 
+    In `control_s` the services are watched without load; `settle_s` is how long after the drain everything that
+    the load opened may take to be closed.
+    """
+
+    control_s: float = 0.0
     steady_s: float = 10.0
     warm_up_s: float = 30.0
     faults_s: float = 60.0
     hold_s: float = 30.0
     drain_s: float = 10.0
+    settle_s: float = 5.0
 
     @property
     def total_s(self) -> float:
         """How long all of them take at most."""
-        return self.steady_s + self.warm_up_s + self.faults_s + self.hold_s + self.drain_s
+        return float(sum(dataclasses.astuple(self)))
 
     def scaled(self, time_scale: float) -> Phases:
-        """Return the same phases, all but the drain (a limit, not a wait) `time_scale` times as long."""
-        values = {f.name: getattr(self, f.name) * time_scale for f in dataclasses.fields(self) if f.name != "drain_s"}
-        return dataclasses.replace(self, **values)
+        """Return the same phases `time_scale` times as long, but for the drain and what settles, which are limits."""
+        names = {field.name for field in dataclasses.fields(self)} - _LIMITS
+        return dataclasses.replace(self, **{name: getattr(self, name) * time_scale for name in names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@
     |   |-- InjectionFailed     a fault could not be put in place or was not what was asked for
     |   `-- HealFailed          a fault could not be undone, or its undoing not verified
     |-- LoadError               the load generator itself cannot go on
+    |-- StoppedEarly            the run's own watch saw what no run should go on after
     `-- JournalError            the record of a run cannot be written or read
 
 Anything else that escapes is a bug.
@@ -71,6 +72,10 @@ class HealFailed(ChaosError):
 
 class LoadError(HeavyweatherError):
     """The load generator itself cannot go on; the message says what it has run out of, or which worker is gone."""
+
+
+class StoppedEarly(HeavyweatherError):
+    """The run's own watch saw what no run should go on after; the message says what and when."""
 
 
 class JournalError(HeavyweatherError):

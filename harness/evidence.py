@@ -6,7 +6,9 @@ and no aftermath touches.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,37 +16,41 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.history import History
+from harness.ledger import LedgerRead
 from harness.load.digest import ErrorKey
-from harness.records import Event, FaultWindow, Sample
-from harness.series import RunSeries
-from harness.stats.recovery import Recovery, healthy_band, recovery
+from harness.records import Event, FaultWindow, Outcome
+from harness.series import Floats, RunSeries
+from harness.stats.recovery import Band, Recovery, Window, healthy_band, recovery, settled
 from harness.verdict import Finding
 
 # A generator later than this at a tick's p95 shared its machine with something that slows the system down as well. On a
 # machine of its own no tick of a soak is later than 5 ms; Windows' timers alone take 16 ms.
 LATE_S = 0.03 if sys.platform == "win32" else 0.01
+# A few callers wait for a pool's connection at any moment of a busy service's day.
+_WAITING = 5.0
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What a run left behind.
 
-    `faults` are those of the `planned_faults` that were played; `warm_s` is when
-    warm-up ended, `load_end_s` when arrivals did; `services` are those that should
-    have been measured; `found` are the ledger keys of
-    the final read, None if it never came; `errors` are the kinds of trouble that
-    requests met, with their counts; `trouble` are findings that the run itself
-    made, such as steady state not reached.
+    `history` is what clients were told, folded; `faults` are those of the
+    `planned_faults` that were played; `warm_s` is when warm-up ended, `load_end_s`
+    when arrivals did; `services` are those that should have been measured; `found`
+    is what the final read saw, None if it never came; `errors` are the kinds of
+    trouble that requests met, with their counts; `trouble` are findings that the
+    run itself made, such as steady state not reached.
     """
 
     series: RunSeries
     events: Sequence[Event]
-    history: Sequence[Sample]
+    history: History
     faults: Sequence[FaultWindow]
     planned_faults: int
     operations: Collection[str]
     services: Collection[str]
-    found: Collection[str] | None
+    found: LedgerRead | None
     warm_s: float
     load_end_s: float
     seed: int
@@ -57,22 +63,43 @@ class Evidence:
         healed = [f for f in self.faults if f.healed_s is not None]
         if not healed:
             return {}
-        first_s = min(f.injected_s for f in self.faults)
-        # A window in which the generator was late is neither good nor bad.
-        windows = [w for w, late in zip(self.series.windows(), self.late, strict=True) if not late]
-        try:
-            band = healthy_band([w for w in windows if w.begin_s >= self.warm_s and w.end_s <= first_s])
-        except ValueError:
+        windows, band = self._windows(), self.band
+        if band is None:
             return {}
         result = {}
         for fault in healed:
             # While another fault holds on, nothing can recover: the clock starts when the last of them is healed.
             healed_at_s = self._all_healed_s(fault)
-            # The next fault ends what can be seen of this one's recovery.
+            # The next fault ends what can be seen of this one's recovery, and so does the death of the harness.
             later = [f.injected_s for f in self.faults if f.injected_s > healed_at_s]
+            later += [from_s for from_s, _ in self.gaps if from_s > healed_at_s]
             ends_s = min(later, default=self.load_end_s)
             result[fault] = recovery([w for w in windows if w.end_s <= ends_s], band, healed_at_s=healed_at_s)
         return result
+
+    @cached_property
+    def band(self) -> Band | None:
+        """What was healthy before the first fault; None when nothing was seen of that."""
+        first_s = min((f.injected_s for f in self.faults), default=self.load_end_s)
+        try:
+            return healthy_band([w for w in self._windows() if w.begin_s >= self.warm_s and w.end_s <= first_s])
+        except ValueError:
+            return None
+
+    def _windows(self) -> list[Window]:
+        """Return the client windows but those in which the generator was late: they are neither good nor bad.
+
+        A window is settled when no more callers wait for a pool's connection than before the faults.
+        """
+        t_s = self.series.t_s
+        first_s = min((f.injected_s for f in self.faults), default=self.load_end_s)
+        calm = np.ones(len(t_s), dtype=np.bool_)
+        for name, gauge in self.series.gauges.items():
+            if name.kind == "runtime" and name.figure.endswith("_waiting"):
+                waiting = _held(gauge.high)
+                calm &= settled(waiting, (t_s > self.warm_s) & (t_s <= first_s), slack=_WAITING) | np.isnan(waiting)
+        every = zip(self.series.windows(), calm, self.late, strict=True)
+        return [dataclasses.replace(w, settled=bool(back)) for w, back, late in every if not late]
 
     def _all_healed_s(self, fault: FaultWindow) -> float:
         """Return when `fault` and all that overlap it, one through another, were healed."""
@@ -83,6 +110,55 @@ class Evidence:
             if span[0] <= ends_s and begins_s <= span[1]:
                 begins_s, ends_s = min(begins_s, span[0]), max(ends_s, span[1])
         return ends_s
+
+    @cached_property
+    def gaps(self) -> Sequence[tuple[float, float]]:
+        """From when to when nobody watched, for the run had been killed: until it was warm again."""
+        spans = []
+        for event in self.events:
+            if event.kind == "gap":
+                from_s, to_s = float(str(event.detail["from_s"])), float(str(event.detail["to_s"]))
+                warm = [e.t_s for e in self.events if e.t_s > to_s and e.detail.get("name") == "faults"]
+                spans.append((from_s, min(warm, default=self.load_end_s)))
+        return spans
+
+    @property
+    def control(self) -> tuple[float, float] | None:
+        """From when to when the services were watched without load; None where they were not."""
+        return self._phase("control")
+
+    @property
+    def settle(self) -> tuple[float, float] | None:
+        """From when to when what the load had opened could be closed; None where the run did not come to it."""
+        return self._phase("settle")
+
+    @property
+    def grace_s(self) -> float:
+        """How long after the last request the system could let go of what it held."""
+        return self.settle[1] - self.load_end_s if self.settle else 0.0
+
+    def _phase(self, name: str) -> tuple[float, float] | None:
+        """Return when the last phase of that name began and ended."""
+        phases = [(event.t_s, event.detail.get("name")) for event in self.events if event.kind == "phase"]
+        last_s = float(self.series.t_s[-1]) if len(self.series.t_s) else 0.0
+        ends_s = [*(t_s for t_s, _ in phases[1:]), last_s][: len(phases)]
+        spans = [(t_s, end_s) for (t_s, called), end_s in zip(phases, ends_s, strict=True) if called == name]
+        return spans[-1] if spans else None
+
+    def restarts_s(self, service: str) -> Sequence[float]:
+        """Return when a service's figures began anew: another process took its place, or the run was resumed."""
+        again = [e.t_s for e in self.events if e.kind == "service_restarted" and e.detail.get("service") == service]
+        return sorted([*again, *(to_s for _, to_s in self.gaps)])
+
+    @cached_property
+    def requests(self) -> Floats:
+        """How many requests had ended by the end of each tick, shape (n,)."""
+        return np.cumsum(self.series.count())
+
+    @cached_property
+    def totals(self) -> Counter[tuple[str, Outcome]]:
+        """All requests of the run by (operation, outcome)."""
+        return Counter({(op, Outcome(o)): int(n.sum()) for (op, o), n in self.series.outcomes.items()})
 
     @property
     def late(self) -> NDArray[np.bool_]:
@@ -103,7 +179,7 @@ class Evidence:
     @property
     def quiet(self) -> NDArray[np.bool_]:
         """The ticks, shape (n,), after warm-up that no fault and no aftermath of one touches."""
-        spans = []
+        spans = list(self.gaps)
         for fault in self.faults:
             after = self.recoveries.get(fault)
             if fault.healed_s is None or after is None:
@@ -112,3 +188,12 @@ class Evidence:
                 lasting_s = after.observed_s if after.recovery_s is None else after.recovery_s
                 spans.append((fault.injected_s, self._all_healed_s(fault) + lasting_s))
         return self.series.outside(spans, since_s=self.warm_s, until_s=self.load_end_s)
+
+
+def _held(values: Floats) -> Floats:
+    """Return a gauge with its last value held where it was not looked at; NaN before the first."""
+    known = np.flatnonzero(~np.isnan(values))
+    last = np.searchsorted(known, np.arange(len(values)), side="right") - 1
+    held = np.full(len(values), np.nan)
+    held[last >= 0] = values[known[last[last >= 0]]]
+    return held

@@ -7,30 +7,50 @@ system did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.budget import Budget
-from harness.checks.acknowledged import check_acknowledged
+from harness.checks.acknowledged import LEDGER_WRITES
+from harness.checks.control import check_control
+from harness.checks.effects import check_effects
 from harness.checks.faults import check_faults, check_recovery, check_services_alive
-from harness.checks.load import check_dropped, check_errors, check_generator, check_latency, check_operations
-from harness.checks.memory import check_memory_ceiling, check_memory_growth, check_process_growth
-from harness.checks.replies import check_cache_hits, check_reply_keys
+from harness.checks.growth import check_growth
+from harness.checks.latency import check_drift, check_latency
+from harness.checks.limits import check_limits
+from harness.checks.load import check_dropped, check_errors, check_generator, check_operations
+from harness.checks.memory import check_memory_ceiling, check_memory_rules
+from harness.checks.runtime import check_gc
+from harness.checks.sampled import SeriesSource
+from harness.checks.sequences import DELIVERY
+from harness.checks.sessions import check_sessions
 from harness.evidence import Evidence
-from harness.records import Sample
+from harness.records import Outcome
+from harness.residue import residues
 from harness.verdict import Finding, guarded
 
-# The operations whose acknowledged writes the final read looks for, and those that ask with a key.
-LEDGER_WRITES = frozenset({"ledger_write", "pg_write"})
-_CACHE_READS = "cache_get"
+Checks = Mapping[str, Callable[[], Sequence[Finding]]]
+
+# The operations that ask with a key, that send one key twice, and that read the cache.
 _KEYED = LEDGER_WRITES | {"rpc_echo", "cache_get", "redis_get"}
+_VERSIONED = frozenset({"cache_get", "redis_get"})
+_REPEATED = "ledger_retry"
+_CACHE_READS = "cache_get"
 
 
-def judge(evidence: Evidence, budget: Budget) -> list[Finding]:
+def judge(evidence: Evidence, budget: Budget, source: SeriesSource) -> list[Finding]:
     """Return every finding about a run; a check that crashes is INCONCLUSIVE and stops no other.
 
-    A check of certain operations is made where the load has them.
+    `source` has the run's series. A check of certain operations is made where the load has them.
     """
-    checks: dict[str, Callable[[], Sequence[Finding]]] = {
+    checks = {**_of_the_run(evidence, budget), **_of_series(evidence, budget, source), **_of_replies(evidence, budget)}
+    findings = list(evidence.trouble)
+    for check, decide in checks.items():
+        findings += guarded(check, decide)
+    return findings
+
+
+def _of_the_run(evidence: Evidence, budget: Budget) -> Checks:
+    return {
         "generator": lambda: check_generator(evidence),
         "operations": lambda: check_operations(evidence),
         "dropped_arrivals": lambda: check_dropped(evidence, budget),
@@ -39,21 +59,46 @@ def judge(evidence: Evidence, budget: Budget) -> list[Finding]:
         "recovery": lambda: check_recovery(evidence, budget),
         "errors": lambda: check_errors(evidence, budget),
         "latency": lambda: check_latency(evidence, budget),
-        "memory_growth": lambda: check_memory_growth(evidence, budget),
-        "process_growth": lambda: check_process_growth(evidence),
+    }
+
+
+def _of_series(evidence: Evidence, budget: Budget, source: SeriesSource) -> Checks:
+    checks: dict[str, Callable[[], Sequence[Finding]]] = {
+        "growth": lambda: check_growth(evidence, budget),
         "memory_ceiling": lambda: check_memory_ceiling(evidence, budget),
     }
-    if LEDGER_WRITES.intersection(evidence.operations):
-        checks["acknowledged_writes"] = lambda: check_acknowledged(_writes(evidence), evidence.found)
-    if evidence.history or _KEYED.intersection(evidence.operations):
-        checks["reply_keys"] = lambda: check_reply_keys(evidence.history)
-    if _CACHE_READS in evidence.operations:
-        checks["cache_hits"] = lambda: check_cache_hits(evidence.history, budget)
-    findings = list(evidence.trouble)
-    for check, decide in checks.items():
-        findings += guarded(check, decide)
-    return findings
+    lasted_s = evidence.load_end_s - evidence.warm_s
+    if lasted_s >= budget.growth_decides_after_s:
+        checks["memory_rules"] = lambda: check_memory_rules(evidence, budget)
+    if lasted_s >= budget.drift_decides_after_s:
+        checks["latency_drift"] = lambda: check_drift(evidence, budget)
+    if evidence.control is not None:
+        checks["control"] = lambda: check_control(evidence, budget)
+    if any(name.startswith("runtime.") and name.endswith(".gc_collected") for name in source.names()):
+        checks["gc"] = lambda: check_gc(source, budget)
+    if limits := budget.limits(lasted_s):
+        checks["limits"] = lambda: check_limits(source, limits)
+    return checks
 
 
-def _writes(evidence: Evidence) -> list[Sample]:
-    return [sample for sample in evidence.history if sample.operation in LEDGER_WRITES]
+def _of_replies(evidence: Evidence, budget: Budget) -> Checks:
+    history, operations = evidence.history, frozenset(evidence.operations)
+    checks: dict[str, Callable[[], Sequence[Finding]]] = {
+        "terminal_replies": lambda: history.terminal.findings(evidence.totals),
+    }
+    if evidence.settle is not None:
+        checks["sessions"] = lambda: check_sessions(*residues(evidence), grace_s=evidence.grace_s)
+    if LEDGER_WRITES & operations:
+        checks["acknowledged_writes"] = lambda: history.writes.findings(evidence.found)
+    if _REPEATED in operations or (evidence.found is not None and evidence.found.effects is not None):
+        repeated = evidence.totals[_REPEATED, Outcome.OK]
+        checks["effects"] = lambda: check_effects(evidence.found, repeated=repeated)
+    if _KEYED & operations or history.reply_keys.judged:
+        checks["reply_keys"] = history.reply_keys.findings
+    if _VERSIONED & operations:
+        checks["stale_replies"] = history.stale.findings
+    if _CACHE_READS in operations:
+        checks["cache_hits"] = lambda: history.cache_hits.findings(budget)
+    if DELIVERY in operations or any(operation == DELIVERY for operation, _ in evidence.totals):
+        checks["sequences"] = lambda: history.sequences.findings(evidence.totals)
+    return checks

@@ -13,7 +13,6 @@ import contextlib
 import functools
 import json
 import os
-import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -33,6 +32,7 @@ from infra.projects import (
     containers,
     death,
     leftover_projects,
+    project_name,
     remove_project,
     runner_identity,
     save_logs,
@@ -71,7 +71,7 @@ class ComposeStack:
     provider = "compose"
 
     def __init__(self, plan: StackPlan, *, files: Iterable[Path] = (COMPOSE_FILE,)) -> None:
-        self.project = "heavyweather-" + re.sub(r"[^a-z0-9_-]", "-", plan.run_id.lower())
+        self.project = project_name(plan.run_id)
         self._plan = plan
         self._files = tuple(files)
         self._docker: docker.DockerClient | None = None
@@ -203,6 +203,7 @@ class ComposeStack:
             "HW_RUN_ID": self._plan.run_id,
             "HW_RUNNER": runner_identity(),
             "HW_DEFECTS": ",".join(self._plan.defects),
+            "HW_ALLOCATIONS": "1" if self._plan.allocations else "",
             "HW_TOKEN_SECRET": secrets.token_urlsafe(32),
             "HW_POSTGRES_PASSWORD": self._password,
         }

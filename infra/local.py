@@ -209,6 +209,7 @@ class LocalStack:
             HW_PORT=str(self.endpoint(name).port),
             HW_TOKEN_SECRET=self._token_secret,
             HW_DEFECTS=",".join(self._plan.defects),
+            HW_ALLOCATIONS="1" if self._plan.allocations else "",
             PYTHONUNBUFFERED="1",
             # glibc gives each thread an arena of its own and seldom gives one back:
             # with many, RSS grows for reasons that are no leak.

@@ -8,6 +8,7 @@ anyone, long after the process that started it was killed.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,11 @@ def sweep(client: docker.DockerClient, project: str) -> None:
         return f"still there: {', '.join(left)}" if left else None
 
     wait_until(f"removal of project {project}", still_there, limit_s=_REMOVED_S)
+
+
+def project_name(run_id: str) -> str:
+    """Return what the Compose project of a run is called."""
+    return "heavyweather-" + re.sub(r"[^a-z0-9_-]", "-", run_id.lower())
 
 
 @engine.answering()

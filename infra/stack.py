@@ -58,7 +58,8 @@ class StackPlan:
 
     `defects` are texts `NAME` or `NAME:VALUE`. `named` gives services that the
     target names instead of having them started: service to URL; `hops` fixes
-    ports of proxies, which are otherwise chosen free.
+    ports of proxies, which are otherwise chosen free. With `allocations` the reference services can tell which lines
+    of theirs hold how much memory, at some cost to their speed.
     """
 
     run_id: str
@@ -67,6 +68,7 @@ class StackPlan:
     required: frozenset[str] = frozenset({"api", "postgres", "redis", "toxiproxy"})
     named: Mapping[str, str] = field(default_factory=dict)
     hops: Mapping[str, int] = field(default_factory=dict)
+    allocations: bool = False
 
 
 class Stack(Protocol):

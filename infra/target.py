@@ -21,7 +21,9 @@ _REQUIRED = frozenset(SERVICES).difference(_OPTIONAL)
 _SECTIONS = ("name", "services", "hops", "load", "operations", "budget")
 # Below 32768, where outgoing connections take theirs: one could sit on a proxy's port while its fault holds it closed.
 _PORTS = range(1024, 32768)
-_SERVICE_KEYS = ("required", "url", "measured")
+# These speak HTTP, and so may have a page of metrics.
+_HTTP = ("auth", "api")
+_SERVICE_KEYS = ("required", "url", "measured", "metrics", "gauges")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,17 @@ class Target:
     """What to test.
 
     `named` is service to URL, and `unmeasured` are those of them whose processes
-    this machine cannot show; `hops` are fixed ports for proxies; `load`, `operations`
-    and `budget` are raw tables, parsed by those who use them.
+    this machine cannot show; `metrics` is service to the path of its Prometheus page, and `gauges` are the names of
+    what to keep of it besides what is known; `hops` are fixed ports for proxies; `load`, `operations` and `budget`
+    are raw tables, parsed by those who use them.
     """
 
     name: str
     required: frozenset[str]
     named: Mapping[str, str]
     unmeasured: frozenset[str]
+    metrics: Mapping[str, str]
+    gauges: Mapping[str, tuple[str, ...]]
     hops: Mapping[str, int]
     load: Mapping[str, object]
     operations: Mapping[str, object]
@@ -71,6 +76,8 @@ def parse_target(source: str, table: Mapping[str, object]) -> Target:
         required=required,
         named=named,
         unmeasured=_unmeasured(source, services, named, errors),
+        metrics=_metrics(source, services, errors),
+        gauges=_gauges(source, services, errors),
         hops=_hops(source, _table(source, "hops", table, errors), named, errors),
         load=_table(source, "load", table, errors),
         operations=_table(source, "operations", table, errors),
@@ -111,6 +118,36 @@ def _unmeasured(
             rule = "must be true or false, and false only beside a url: what a run starts, it measures"
             errors.append(InputError(source, f"services.{service}.measured", value, rule))
     return frozenset(service for service, value in declared.items() if value is False)
+
+
+def _metrics(source: str, table: Mapping[str, object], errors: list[InputError]) -> dict[str, str]:
+    """Return where services say they have a page of metrics, noting in `errors` what is wrong with that."""
+    paths: dict[str, str] = {}
+    for service, value in _declared(table, "metrics"):
+        if service in _HTTP and isinstance(value, str) and value.startswith("/") and value.isprintable():
+            paths[service] = value
+        else:
+            rule = f"must be the path of a Prometheus page such as '/metrics', of one of {', '.join(_HTTP)}"
+            errors.append(InputError(source, f"services.{service}.metrics", value, rule))
+    return paths
+
+
+def _gauges(source: str, table: Mapping[str, object], errors: list[InputError]) -> dict[str, tuple[str, ...]]:
+    """Return which metrics to keep besides the known ones, noting in `errors` what is wrong with that."""
+    names: dict[str, tuple[str, ...]] = {}
+    for service, value in _declared(table, "gauges"):
+        if service in _HTTP and isinstance(value, list) and all(isinstance(n, str) and n.isidentifier() for n in value):
+            names[service] = tuple(value)
+        else:
+            rule = f"must be a list of names of metrics, of one of {', '.join(_HTTP)}"
+            errors.append(InputError(source, f"services.{service}.gauges", value, rule))
+    return names
+
+
+def _declared(table: Mapping[str, object], key: str) -> list[tuple[str, object]]:
+    return [
+        (service, section[key]) for service, section in table.items() if isinstance(section, dict) and key in section
+    ]
 
 
 def _hops(

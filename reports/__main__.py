@@ -1,34 +1,63 @@
-"""`python -m reports [RUN]`: draw a run again, from its folder alone."""
+"""Draw a run again, from its folder alone: `python -m reports [RUN]`.
+
+`python -m reports history` sets runs side by side, `python -m reports baseline
+NAME [RUN]` accepts one as normal.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness import journal
 from harness.errors import HeavyweatherError, InputError
+from reports import baselines, history
 from reports.write import write_reports
 
 RUNS = Path(__file__).with_name("runs")
+BASELINES = baselines.FOLDER
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the reports and return the exit code: 2 when there is no such run or it cannot be read."""
-    parser = argparse.ArgumentParser(prog="python -m reports", description="Draw a run's reports again.")
-    parser.add_argument("run", nargs="?", help="a run folder or a run id (default: the newest run)")
-    parser.add_argument("--open", action="store_true", help="show the page in a browser")
-    options = parser.parse_args(arguments)
+    """Do what the first argument says and return the exit code: 2 when there is no such run or it cannot be read."""
+    given = [*(sys.argv[1:] if arguments is None else arguments)]
+    command = _COMMANDS.get(given[0]) if given else None
     try:
-        page = write_reports(find_run(options.run, RUNS))
+        return command(given[1:]) if command else _draw(given)
     except (HeavyweatherError, OSError) as error:
         print(f"reports: {error}", file=sys.stderr)
         return 2
+
+
+def _draw(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
+    parser.add_argument("run", nargs="?", help="a run folder or a run id (default: the newest run)")
+    parser.add_argument("--open", action="store_true", help="show the page in a browser")
+    options = parser.parse_args(arguments)
+    page = write_reports(find_run(options.run, RUNS))
     print(page)
     if options.open:
         webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+def _history(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m reports history", description=history.__doc__)
+    history.add_options(parser)
+    for n, part in enumerate(history.tell_history(parser.parse_args(arguments), RUNS)):
+        print(f"\n{part}" if n else part)
+    return 0
+
+
+def _baseline(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m reports baseline", description=baselines.__doc__)
+    parser.add_argument("name", help="what `--baseline` will call it")
+    parser.add_argument("run", nargs="?", help="a run folder or a run id (default: the newest run)")
+    options = parser.parse_args(arguments)
+    print(baselines.save_baseline(options.name, find_run(options.run, RUNS), BASELINES))
     return 0
 
 
@@ -49,6 +78,8 @@ def find_run(run: str | None, runs: Path) -> Path:
         raise InputError("command line", "RUN", "the newest", f"there is no run under {runs} yet")
     return found[-1]
 
+
+_COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {"history": _history, "baseline": _baseline}
 
 if __name__ == "__main__":
     sys.exit(main())

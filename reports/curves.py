@@ -20,6 +20,13 @@ from reports.thinning import Floats, keep_together, outline
 
 _QUANTILES = ("p50", "p95", "p99")
 _MEMORY = {("process", "rss_bytes"), ("container", "memory_bytes")}
+# What only ever grows is shown by how fast it does.
+_TOTALS = frozenset(
+    {
+        *("gc_collections", "gc_collected", "gc_pauses", "gc_pause_s", "evicted_keys", "hits", "misses", "deadlocks"),
+        *("net_received_bytes", "net_sent_bytes", "block_read_bytes", "block_written_bytes", "written_bytes"),
+    }
+)
 # The gravest lowest in the stack, where its own height can be read off the axis.
 _ERRORS = tuple(str(outcome) for outcome in reversed(Outcome) if outcome is not Outcome.OK)
 
@@ -60,8 +67,22 @@ class _Series:
         self._journal = journal
         self.names = journal.series_names()
 
-    def read(self, name: str) -> tuple[Floats, Floats]:
-        return self._journal.series(name)
+    def totals(self, name: str) -> tuple[Floats, Floats]:
+        """Return a counting series by tick: how many in each."""
+        cells = self._journal.buckets(name)
+        return cells.t_s, cells.mean * cells.n
+
+    def lasts(self, name: str) -> tuple[Floats, Floats]:
+        """Return where a series stood at the end of each tick."""
+        cells = self._journal.buckets(name)
+        return cells.t_s, cells.last
+
+    def extremes(self, name: str) -> tuple[Floats, Floats]:
+        """Return a series by tick, a cell of many ticks as its lowest and its highest value."""
+        cells = self._journal.buckets(name)
+        if (cells.n == 1).all():
+            return cells.t_s, cells.mean
+        return np.repeat(cells.t_s, 2), np.column_stack([cells.low, cells.high]).ravel()
 
     def parts(self, kind: str) -> list[tuple[str, str, str]]:
         """Return (name, subject, figure) of all series of a kind, such as `process`."""
@@ -74,7 +95,7 @@ class _Series:
 
     def line(self, label: str, name: str) -> tuple[Line, ...]:
         """Return the thinned line of a series; none when there is no such series."""
-        return (_line(label, *self.read(name)),) if name in self.names else ()
+        return (_line(label, *self.extremes(name)),) if name in self.names else ()
 
 
 def _latency(series: _Series) -> Iterator[Panel]:
@@ -92,7 +113,7 @@ def _latency(series: _Series) -> Iterator[Panel]:
 def _throughput(series: _Series) -> Iterator[Panel]:
     counts = _counts(series)
     if "load.all.offered" in series.names:
-        counts["offered"].append(series.read("load.all.offered"))
+        counts["offered"].append(series.totals("load.all.offered"))
     if not counts:
         return
     ticks_s = np.unique(np.concatenate([t_s for group in counts.values() for t_s, _ in group]))
@@ -108,7 +129,7 @@ def _counts(series: _Series) -> defaultdict[str, list[tuple[Floats, Floats]]]:
     counts: defaultdict[str, list[tuple[Floats, Floats]]] = defaultdict(list)
     for name, operation, figure in series.parts("load"):
         if figure in {str(outcome) for outcome in Outcome} and operation != "all":
-            counts[figure].append(series.read(name))
+            counts[figure].append(series.totals(name))
     return counts
 
 
@@ -138,25 +159,30 @@ def _stack(ticks_s: Floats, rates: Mapping[str, Floats]) -> tuple[Line, ...]:
 def _resources(series: _Series) -> Iterator[Panel]:
     cores: list[Line] = []
     gauges: defaultdict[str, list[Line]] = defaultdict(list)
+    rates: defaultdict[str, list[Line]] = defaultdict(list)
     for kind in sorted({name.split(".", 1)[0] for name in series.names} - {"load", "generator", "worker"}):
         for name, service, figure in series.parts(kind):
             if (kind, figure) in _MEMORY:
                 yield Panel("memory", f"Memory of {service}", "bytes", series.line(service, name))
             elif figure == "cpu_s":
-                cores += _cores(service, *series.read(name))
+                cores += _rates(service, *series.lasts(name))
+            elif figure in _TOTALS:
+                rates[figure] += _rates(service, *series.lasts(name))
             else:
                 gauges[figure] += series.line(service, name)
     yield Panel("cpu", "CPU of each service", "cores", tuple(sorted(cores, key=_by_name)))
+    for figure, lines in sorted(rates.items()):
+        yield Panel("gauges", f"{figure.replace('_', ' ').capitalize()} per second", "per_s", tuple(lines))
     for figure, lines in sorted(gauges.items()):
         unit, title = ("bytes", figure.removesuffix("_bytes")) if figure.endswith("_bytes") else ("count", figure)
         yield Panel("gauges", title.replace("_", " ").capitalize(), unit, tuple(sorted(lines, key=_by_name)))
 
 
-def _cores(label: str, t_s: Floats, cpu_s: Floats) -> list[Line]:
-    """Return used CPU seconds per second; a fall of the total is a restart, where the rate is not known."""
+def _rates(label: str, t_s: Floats, total: Floats) -> list[Line]:
+    """Return how much a growing total grows per second; a fall of it is a restart, where the rate is not known."""
     if len(t_s) < 2:
         return []
-    rate = np.diff(cpu_s) / np.diff(t_s)
+    rate = np.diff(total) / np.diff(t_s)
     known = rate >= 0
     return [_line(label, t_s[1:][known], rate[known])]
 
@@ -174,7 +200,7 @@ def _generator(series: _Series) -> Iterator[Panel]:
     pauses = [line for label, part in parts.items() for line in series.line(label, f"{part}.gc_pause_s_max")]
     yield Panel("generator", "Longest garbage collection of the generator", "seconds", tuple(pauses))
     cpu = {label: f"{part}.cpu_s" for label, part in parts.items() if f"{part}.cpu_s" in series.names}
-    cores = [line for label, name in cpu.items() for line in _cores(label, *series.read(name))]
+    cores = [line for label, name in cpu.items() for line in _rates(label, *series.lasts(name))]
     yield Panel("generator", "CPU of the generator", "cores", tuple(cores))
 
 

@@ -177,6 +177,9 @@ def _holds(path: Path) -> str:
         "journal.db": "every series and event, SQLite",
         "verdict.json": "the verdict and its findings",
         "timeline.json": "the faults as planned and as played",
+        "figures.json": "the run in figures, for later runs",
+        "allocations.json": "the lines whose memory grew most",
+        "journal.lock": "which process writes the journal",
     }.get(path.name, "")
 
 

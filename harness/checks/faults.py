@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.budget import Budget
 from harness.evidence import Evidence
 from harness.stats.recovery import GOOD_MIN, GOOD_OF
+from harness.stats.survival import summarise
 from harness.verdict import Finding, Verdict
 
 
@@ -49,7 +50,10 @@ def check_services_alive(evidence: Evidence) -> list[Finding]:
 
 
 def check_recovery(evidence: Evidence, budget: Budget) -> list[Finding]:
-    """Return whether each fault's recovery kept the budget; one that was not seen to its end never passes."""
+    """Return whether each fault's recovery kept the budget; one that was not seen to its end never passes.
+
+    What several of them say together is told beside them and not judged.
+    """
     findings = []
     for fault in evidence.faults:
         if fault.healed_s is None:
@@ -74,7 +78,13 @@ def check_recovery(evidence: Evidence, budget: Budget) -> list[Finding]:
                 observed += f", {left_out_s:.1f} s of it not seen: the generator was late"
         allowed = f"{budget.recovery_s:.1f} s"
         message = f"recovery {observed} {sign} budget {allowed} {context}"
+        if evidence.band is not None and evidence.band.doubt and verdict is not Verdict.PASS:
+            message += f"; {evidence.band.doubt}"
         findings.append(Finding("recovery", verdict, observed, allowed, fault.name, message))
+    survival = summarise(evidence.recoveries.values())
+    if survival is not None and survival.recoveries > 1:
+        told = str(survival)
+        findings.append(Finding("mttr", Verdict.PASS, told, "not judged", "all faults", f"recovery over all: {told}"))
     if findings or evidence.faults:
         return findings or [
             Finding("recovery", Verdict.INCONCLUSIVE, "no heal", "a heal", "timeline", "no fault healed")

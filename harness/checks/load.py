@@ -16,8 +16,6 @@ from harness.verdict import Finding, Verdict
 # Some late ticks are a shared machine's; where they are many, the whole run was another than the one planned.
 _LATE_FRACTION = 0.10
 _SHOWN = 3
-# What a shared machine adds to a stretch's latency for reasons of its own.
-_SLACK_S = 0.05
 # How far apart the clocks of workers may be: response times are in tens of ms, and stages in seconds.
 _SKEW_S = 0.05
 
@@ -113,36 +111,6 @@ def _despite_late(on_time: Finding, all_told: Finding) -> Finding:
         return on_time
     told = f"{all_told.message}, but only with the ticks in which the generator was late"
     return dataclasses.replace(all_told, verdict=Verdict.INCONCLUSIVE, message=told)
-
-
-def check_latency(evidence: Evidence, budget: Budget) -> list[Finding]:
-    """Return whether the calm of the run was quick enough, and no slower after the faults than before them.
-
-    A tick counts with its p95, a stretch with the median of its ticks: a shared machine spoils single ticks.
-    """
-    series, calm = evidence.series, evidence.calm & ~np.isnan(evidence.series.latency_s)
-    if not calm.any():
-        return [Finding("latency", Verdict.INCONCLUSIVE, "no calm tick", "some", "outside faults", "no calm to judge")]
-    allowed_s = budget.latency_s_p95
-    findings = [_latency("outside faults", float(np.median(series.latency_s[calm])), allowed_s)]
-    if evidence.faults:
-        before = calm & (series.t_s <= min(f.injected_s for f in evidence.faults))
-        after = calm & (series.t_s > max(f.injected_s for f in evidence.faults))
-        if not (before.any() and after.any()):
-            told = "no calm both before and after the faults"
-            return [*findings, Finding("latency", Verdict.INCONCLUSIVE, told, "both", "after the faults", told)]
-        first_s, last_s = (float(np.median(series.latency_s[part])) for part in (before, after))
-        limit_s = first_s * (1 + budget.slowdown_fraction) + _SLACK_S
-        findings.append(_latency("after the faults", last_s, limit_s, f", before them {format_s(first_s)}"))
-    return findings
-
-
-def _latency(where: str, seen_s: float, allowed_s: float, beside: str = "") -> Finding:
-    verdict = Verdict.FAIL if seen_s > allowed_s else Verdict.PASS
-    sign = ">" if verdict is Verdict.FAIL else "<="
-    observed, allowed = format_s(seen_s), format_s(allowed_s)
-    message = f"p95 response time {observed} {sign} {allowed} {where}{beside}"
-    return Finding("latency", verdict, observed, allowed, where, message)
 
 
 def _fraction(check: str, where: str, counts: tuple[int, int], allowed: float, words: str) -> Finding:

@@ -43,7 +43,8 @@ class Allowance:
     """How many more of each there may be than before the load; None: as many as there like to be.
 
     Pools may have grown to their limit and stay there, which is no session: the defaults are the reference's (20
-    connections to each of PostgreSQL and Redis, 2 of its subscription, 50 to auth). Keys stay by intention.
+    connections to each of PostgreSQL and Redis, 2 of its subscription, 50 to auth). Keys stay by intention. Idle
+    connections of a pool that the other side has closed wait for their next use to be noticed.
     """
 
     sessions: int | None = 0
@@ -53,7 +54,7 @@ class Allowance:
     postgres_connections: int | None = 20
     postgres_idle_in_transaction: int | None = 0
     descriptors: int | None = 92
-    close_wait: int | None = 0
+    close_wait: int | None = 50
 
 
 def check_sessions(

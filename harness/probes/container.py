@@ -1,87 +1,110 @@
-"""What a container costs: memory, CPU, process ids, network, from the Docker API's stream of figures.
+"""What a container costs: memory, CPU, process ids, network, block IO, from whoever tells it at once.
 
-One reader thread a container keeps the newest figures at hand, because asking
-for them takes over a second: far too long for the sampling path, which only
-reads what is there.
+Where the engine is on this machine the kernel's own files tell; where it is
+not (Docker Desktop, another host), the engine's stream of figures does. Which
+it is is decided when the container is opened. A polled stats call takes over a
+second a container and is made nowhere.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import DockerException
+import psutil
+from docker.errors import NotFound
 
+from harness.probes.cgroup import Groups, find_groups, parse_net_dev, read_groups
+from harness.probes.container_stream import StreamedContainer, lives
+from harness.probes.kernel_file import read_file
+from harness.probes.process import runs
+from harness.probes.reading import Gone, Reading
 from harness.records import ContainerRef
 
+# An engine that takes longer hangs.
+_ENGINE_LIMIT_S = 5
 
-class ContainerGone(Exception):
-    """The container stopped."""
 
+class GroupedContainer:
+    """Reads one container from the files of its control groups, and its network from its first process.
 
-class ContainerProbe:
-    """Reads one container's figures."""
+    `restarts` is how often the engine has restarted it by itself.
+    """
 
-    def __init__(self, ref: ContainerRef) -> None:
-        self.service = ref.service
-        self._client = docker.DockerClient(base_url=ref.engine) if ref.engine else docker.from_env()
-        self._container = self._client.containers.get(ref.container_id)
-        self._stream = self._container.stats(stream=True, decode=True)
-        self._latest: Mapping[str, float] = {}
-        self._gone = False
-        self._closed = False
-        self._thread = threading.Thread(target=self._follow, name=f"figures-{ref.service}", daemon=True)
-        self._thread.start()
+    def __init__(self, service: str, identity: str, restarts: int, groups: Groups, process: psutil.Process) -> None:
+        self.service = service
+        self.name = f"container.{service}"
+        self.identity = identity
+        self.restarts = restarts
+        self._groups = groups
+        self._process = process
+        self._network = None if _shares_our_network(process.pid) else f"/proc/{process.pid}/net/dev"
 
-    def sample(self) -> Mapping[str, float]:
-        """Return the newest figures, sizes in bytes and CPU in seconds; none before the first or after a broken stream.
-
-        Raises ContainerGone once the container has stopped.
-        """
-        if self._gone:
-            raise ContainerGone(self.service)
-        return self._latest
+    def read(self) -> Reading:
+        """Return the figures, sizes in bytes and CPU in seconds. Raises Gone once its first process has ended."""
+        if not runs(self._process):
+            raise Gone
+        figures = read_groups(self._groups)
+        if self._network:
+            figures |= parse_net_dev(read_file(self._network))
+        return Reading({f"{self.name}.{figure}": value for figure, value in figures.items()})
 
     def close(self) -> None:
-        """Let go of the stream; its thread ends with the next message."""
-        self._closed = True
-        with contextlib.suppress(DockerException, OSError):
-            self._client.close()
-
-    def _follow(self) -> None:
-        # A stream that breaks says nothing about the container: its figures are missing from then on, and no more.
-        with contextlib.suppress(Exception):
-            for message in self._stream:
-                if self._closed:
-                    break
-                if latest := _figures(message):
-                    self._latest = latest
-                elif not self._runs():
-                    self._gone = True
-                    break
-        self._latest = {}
-
-    def _runs(self) -> bool:
-        # The stream of a stopped container goes on with empty messages, as it does when the engine misread once.
-        self._container.reload()
-        return self._container.status in {"running", "paused"}
+        """Nothing is held."""
 
 
-def _figures(stats: Any) -> Mapping[str, float]:
-    """Return what one message of the stream says; nothing of a stopped container, whose message is empty."""
-    memory, cpu = stats.get("memory_stats", {}), stats.get("cpu_stats", {})
-    if "usage" not in memory:
-        return {}
-    # Page cache that the kernel would give back is not the service's: v1 and v2 name it differently.
-    detail = memory.get("stats", {})
-    cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))
-    networks = stats.get("networks", {}).values()
-    return {
-        "memory_bytes": max(0, memory["usage"] - cache),
-        "cpu_s": cpu.get("cpu_usage", {}).get("total_usage", 0) / 1e9,
-        "pids": stats.get("pids_stats", {}).get("current", 0),
-        "network_bytes": sum(network["rx_bytes"] + network["tx_bytes"] for network in networks),
-    }
+def open_container(ref: ContainerRef) -> GroupedContainer | StreamedContainer:
+    """Return what reads a container as it is now; asks its engine, so it may take seconds.
+
+    Raises Gone when it does not run, and docker's or requests' errors.
+    """
+    with contextlib.ExitStack() as undo:
+        client = (
+            docker.DockerClient(base_url=ref.engine, timeout=_ENGINE_LIMIT_S)
+            if ref.engine
+            else docker.from_env(timeout=_ENGINE_LIMIT_S)
+        )
+        undo.callback(client.close)
+        try:
+            container = client.containers.get(ref.container_id)
+        except NotFound:
+            raise Gone from None
+        state = container.attrs["State"]
+        if not lives(state):
+            raise Gone(oom_killed=bool(state.get("OOMKilled")))
+        identity = f"container {str(container.id)[:12]}, process {state['Pid']}, started {state['StartedAt']}"
+        restarts = int(container.attrs.get("RestartCount", 0))
+        if seen := _seen_from_here(str(container.id), state):
+            return GroupedContainer(ref.service, identity, restarts, *seen)
+        streamed = StreamedContainer(ref.service, identity, restarts, client, container)
+        undo.pop_all()
+        return streamed
+
+
+def _seen_from_here(container_id: str, state: Mapping[str, Any]) -> tuple[Groups, psutil.Process] | None:
+    """Return the container's groups and first process; None where its engine is not on this machine."""
+    if sys.platform != "linux":
+        return None
+    pid = int(state["Pid"])
+    try:
+        process = psutil.Process(pid)
+        membership = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
+        groups = find_groups(Path("/proc/self/mountinfo").read_text(encoding="utf-8"), membership, container_id)
+        if "memory_bytes" in read_groups(groups):
+            return groups, process
+    except (OSError, ValueError, psutil.Error):
+        # A process of that id here is another one, or its files are hidden: the engine must tell.
+        return None
+    return None
+
+
+def _shares_our_network(pid: int) -> bool:
+    """Return whether a container has no network of its own: its figures would be the whole machine's."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino == Path("/proc/self/ns/net").stat().st_ino
+    except OSError:
+        return True  # whose they are cannot be told

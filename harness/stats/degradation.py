@@ -38,6 +38,8 @@ _SPARE = 1.25
 _SURELY, _LIKELY = 0.25, 0.75
 # Pauses spoil single windows; where this share more of them are beyond the allowed slowdown, they are no pauses.
 _SPOILT = 0.2
+# Windows that remember without end are still worth so many: what they wander between is seen, if not how often.
+_WORTH_MIN = 3.0
 # No clock tells less; it keeps a logarithm finite.
 _LEAST_S = 1e-9
 # Histograms of three digits tell no smaller difference of logarithms.
@@ -200,10 +202,8 @@ def _half_width(parts: Sequence[Floats]) -> float:
     worth = (1 - r) / (1 + r)
     squares, weights = 0.0, 0.0
     for residual in residuals:
-        effective = len(residual) * worth
-        if effective <= 2:
-            return math.inf
-        square = float(residual @ residual) / (len(residual) - 1 / worth) / effective
+        effective = max(len(residual) * worth, _WORTH_MIN)
+        square = float(residual @ residual) / (len(residual) - len(residual) / effective) / effective
         squares, weights = squares + square, weights + square**2 / (effective - 1)
     return float(stdtrit(squares**2 / weights, 0.975)) * math.sqrt(squares)
 

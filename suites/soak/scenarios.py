@@ -5,8 +5,10 @@ from __future__ import annotations
 from chaos.faults import DownFault, LatencyFault
 from chaos.scenario import Phases, Scenario
 from chaos.timeline import At
+from harness.budget import Budget
 from harness.load.mix import Mix
 from harness.load.settings import LoadSettings
+from harness.load.websocket.sockets import Sockets
 
 # Two to three minutes. The first fault leaves 20 s of calm to compare with, the
 # second comes when the first one's recovery can be judged, and enough requests
@@ -19,4 +21,22 @@ SHORT = Scenario(
         At(20.0, 10.0, LatencyFault("api_postgres", rtt_s=0.2)),
         At(45.0, 8.0, DownFault("api_redis")),
     ),
+)
+
+# One minute of everything whose replies can be wrong in a way that no status shows: values with versions, batches and
+# streams, repeated writes, and subscribers that lose their broker on the way.
+REPLIES = Scenario(
+    name="soak_replies",
+    load=LoadSettings(
+        150.0,
+        Mix(
+            {"rpc_batch": 0.1, "rpc_stream": 0.05, "ledger_write": 0.1, "ledger_retry": 0.1}
+            | {"cache_put": 0.25, "cache_get": 0.4}
+        ),
+        sockets=Sockets(20, over_s=3.0, publish_every_s=0.5),
+    ),
+    phases=Phases(steady_s=5.0, warm_up_s=10.0, faults_s=30.0, hold_s=20.0, drain_s=10.0),
+    timeline=(At(15.0, 4.0, DownFault("api_redis")),),
+    # So few requests see no smaller leak; the short soak does.
+    budget=Budget(memory_growth_bytes_per_request=8192.0),
 )

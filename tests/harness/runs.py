@@ -6,10 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from harness.budget import Budget
 from harness.evidence import Evidence
+from harness.history import History
 from harness.journal import Journal, JournalReader
+from harness.judge import judge
+from harness.keys import KeySet
+from harness.ledger import LedgerRead
 from harness.records import Event, FaultWindow, Outcome, Sample
 from harness.series import RunSeries
+from harness.source import RunSource
+from harness.verdict import Finding
 
 TICKS = 120
 WARM_S = 20.0
@@ -23,6 +30,7 @@ def healthy(n: int) -> dict[str, float]:
     wander_bytes = np.random.default_rng(n).normal(0, 1e5)
     return {
         **{f"load.{operation}.ok": PER_TICK for operation in OPERATIONS},
+        "load.all.offered": PER_TICK * len(OPERATIONS),
         "load.all.response_s_p95": 0.010 + 0.001 * (n % 3),
         "generator.lag_s_p95": 0.001,
         "generator.rss_bytes": 9e7,
@@ -60,10 +68,13 @@ def write_run(folder: Path, tick: Tick, ticks: int, events: Iterable[Event] = ()
 
 
 def history(writes: int = 50, reads: int = 50) -> list[Sample]:
-    """Return samples as checkers read them: every write acknowledged, every read of what was put answered."""
+    """Return samples as checks read them: every write acknowledged, every read of what was put answered."""
     written = [Sample("ledger_write", Outcome.OK, n, n, n + 0.01, f"r-{n}", f"r-{n}") for n in range(writes)]
-    written += [Sample("cache_put", Outcome.OK, 0, 0, 0.01, f"key-{n}") for n in range(reads)]
-    return written + [Sample("cache_get", Outcome.OK, n, n, n + 0.01, f"key-{n}", f"key-{n}") for n in range(reads)]
+    written += [Sample("cache_put", Outcome.OK, 0, 0, 0.01, f"key-{n}", wrote=n, writer="r") for n in range(reads)]
+    return written + [
+        Sample("cache_get", Outcome.OK, n, n, n + 0.01, f"key-{n}", f"key-{n}", read=n, writer="r")
+        for n in range(1, reads)
+    ]
 
 
 def evidence(folder: Path, tick: Tick = healthy, *, ticks: int = TICKS, **changes: Any) -> Evidence:
@@ -81,4 +92,13 @@ def evidence(folder: Path, tick: Tick = healthy, *, ticks: int = TICKS, **change
         "load_end_s": float(ticks),
         "seed": 7331,
     } | changes
+    fields["history"] = History(fields["history"])
+    if fields["found"] is not None:
+        fields["found"] = LedgerRead(KeySet(fields["found"]))
     return Evidence(**({"planned_faults": len(fields["faults"])} | fields))
+
+
+def judged(folder: Path, run: Evidence, budget: Budget | None = None) -> list[Finding]:
+    """Return what every check says of a run whose journal is in `folder`."""
+    with JournalReader(folder) as journal:
+        return judge(run, budget or Budget(), RunSource(journal, run))

@@ -5,9 +5,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.journal import Journal, JournalReader
+from harness.journal import Grid, Journal, JournalReader
 from harness.records import Outcome
-from harness.series import RunSeries
+from harness.series import GaugeName, RunSeries
 from tests.harness.runs import PER_TICK, healthy, write_run
 
 
@@ -41,9 +41,32 @@ def test_memory_is_each_services_and_missing_where_it_was_not_seen(tmp_path: Pat
 
     series = write_run(tmp_path, tick, 3)
     assert set(series.memory) == {"api", "redis"}
-    assert math.isnan(series.memory["redis"][0])
-    assert series.memory["redis"][1:].tolist() == [5e6, 5e6]
-    assert series.processes["redis"][1:].tolist() == [4, 4]
+    assert math.isnan(series.memory["redis"].low[0])
+    assert series.memory["redis"].low[1:].tolist() == [5e6, 5e6]
+    assert series.processes["redis"].last[1:].tolist() == [4, 4]
+
+
+def test_a_probe_that_looks_seldom_marks_the_ticks_in_which_it_did(tmp_path: Path) -> None:
+    def tick(n: int) -> dict[str, float]:
+        return healthy(n) | ({"sampler.all.pass_s": 0.01, "witness.redis.clients": 3} if n % 2 else {})
+
+    series = write_run(tmp_path, tick, 4)
+    assert series.sampled.tolist() == [False, True, False, True]
+    assert np.isnan(series.gauges[GaugeName("witness", "redis", "clients")].high).tolist() == [True, False, True, False]
+
+
+def test_what_is_older_counts_as_much_and_keeps_its_extremes(tmp_path: Path) -> None:
+    """Cells of ten ticks: a count is their sum, a gauge its lowest, its highest and its last."""
+    with Journal(tmp_path, grid=Grid(raw_for_s=10, fine_s=10, fine_for_s=1e9, coarse_s=60)) as journal:
+        for n in range(40):
+            journal.write_tick(n + 0.5, healthy(n) | {"process.api.rss_bytes": 1000.0 + n})
+    with JournalReader(tmp_path) as reader:
+        series = RunSeries.read(reader)
+    assert 13 <= len(series.t_s) < 40
+    assert series.count(Outcome.OK).sum() == 40 * 2 * PER_TICK
+    memory = series.memory["api"]
+    assert (memory.low[0], memory.high[0], memory.last[0]) == (1000, 1009, 1009)
+    assert memory.low[-1] == memory.high[-1] == 1039
 
 
 def test_a_run_that_never_ticked_is_empty_not_an_error(tmp_path: Path) -> None:
@@ -64,7 +87,7 @@ def test_a_tick_is_outside_when_no_moment_of_it_is_inside(
 ) -> None:
     t_s = np.cumsum([1, 0.5, 2, 1, 1, 3, 0.2, 0.8, 10, 10])
     nothing = np.zeros_like(t_s)
-    series = RunSeries(t_s, {}, nothing, nothing, {}, {})
+    series = RunSeries(t_s, {}, nothing, nothing)
     expected = []
     for begin, end in zip([0.0, *t_s[:-1]], t_s, strict=True):
         within = begin >= since_s and end <= until_s

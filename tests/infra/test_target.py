@@ -31,9 +31,31 @@ def test_every_example_in_the_default_is_one_that_works(tmp_path: Path) -> None:
     examples = [line.removeprefix("# ") if " = " in line and line.startswith("# ") else line for line in lines]
     (tmp_path / "all.toml").write_text("\n".join(examples))
     target = load_target(tmp_path / "all.toml")
-    assert set(target.named) == {"postgres", "redis", "auth"}
+    assert set(target.named) == {"postgres", "redis", "auth", "api"}
+    assert (target.metrics, target.gauges) == ({"api": "/metrics"}, {"api": ("jobs_waiting",)})
     assert target.load
     assert target.budget
+
+
+@pytest.mark.parametrize(
+    ("service", "key", "value", "rule"),
+    [
+        ("api", "metrics", "metrics", "must be the path of a Prometheus page"),
+        ("api", "metrics", 7, "must be the path of a Prometheus page"),
+        ("redis", "metrics", "/metrics", "of one of auth, api"),
+        ("api", "gauges", "jobs", "must be a list of names of metrics"),
+        ("api", "gauges", ["no name"], "must be a list of names of metrics"),
+        ("postgres", "gauges", ["jobs"], "of one of auth, api"),
+    ],
+)
+def test_metrics_are_a_path_and_names_of_a_service_that_has_them(
+    service: str, key: str, value: object, rule: str
+) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        parse_target("t.toml", {"name": "mine", "services": {service: {key: value}}})
+    (error,) = caught.value.exceptions
+    assert f"t.toml: services.{service}.{key} = {value!r}: " in str(error)
+    assert rule in str(error)
 
 
 def test_a_target_says_what_it_says() -> None:

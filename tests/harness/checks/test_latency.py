@@ -54,6 +54,26 @@ def test_a_tick_in_which_the_generator_was_late_is_not_looked_at(tmp_path: Path)
     assert told(evidence(tmp_path, late, faults=[fault(45.0, 50.0)]))["slowdown"].verdict is Verdict.PASS
 
 
+@pytest.mark.parametrize(("later_s", "verdict"), [(0.01, Verdict.PASS), (0.1, Verdict.FAIL)])
+def test_a_load_of_few_requests_is_judged_by_its_median(tmp_path: Path, later_s: float, verdict: Verdict) -> None:
+    """Ten requests a second: a p95 takes two hundred to mean something, a median twenty."""
+
+    def tick(n: int) -> dict[str, float]:
+        few = {"load.cache_get.ok": 5.0, "load.ledger_write.ok": 5.0}
+        return healthy(n) | few | {"load.all.response_s_p50": later_s if n >= 60 else 0.01}
+
+    finding = told(evidence(tmp_path, tick, faults=[fault(45.0, 50.0)]))["slowdown"]
+    assert finding.verdict is verdict
+    assert finding.message.startswith("p50 response time after the faults")
+
+
+def test_with_hardly_a_request_nothing_is_decided(tmp_path: Path) -> None:
+    def tick(n: int) -> dict[str, float]:
+        return healthy(n) | {"load.cache_get.ok": 0.0, "load.ledger_write.ok": float(n % 20 == 0)}
+
+    assert told(evidence(tmp_path, tick, faults=[fault(45.0, 50.0)]))["slowdown"].verdict is Verdict.INCONCLUSIVE
+
+
 @pytest.mark.parametrize(("per_tick_s", "verdict"), [(0.0, Verdict.PASS), (0.0001, Verdict.FAIL)])
 def test_drift_is_by_the_hour(tmp_path: Path, per_tick_s: float, verdict: Verdict) -> None:
     """Half an hour of half-minute windows; it may get 40 % slower an hour."""

@@ -57,7 +57,7 @@ def test_what_is_as_before_passes_count_by_count() -> None:
         ({"postgres_connections": 26}, "postgres connections", "26, at most 25 (5 before)"),
         ({"postgres_idle_in_transaction": 1}, "postgres idle in transaction", "1, at most 0"),
         ({"descriptors": 133}, "descriptors", "133, at most 132 (40 before)"),
-        ({"close_wait": 1}, "close wait", "1, at most 0"),
+        ({"close_wait": 51}, "close wait", "51, at most 50"),
     ],
 )
 def test_each_count_beyond_its_limit_fails_by_name(change: dict[str, Any], where: str, message: str) -> None:

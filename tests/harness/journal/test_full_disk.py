@@ -1,8 +1,6 @@
 """A disk that is really full: it is told, nothing written before is lost, and the reserve makes room for the end."""
 
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from harness.errors import JournalError
 from harness.journal import Journal, JournalReader, Reserve
 from harness.records import Event
+from tests.disks import small_disk
 from tests.harness.journal.writers import whole_ticks, write_whole
 
 DISK_BYTES = 3_000_000
@@ -18,20 +17,9 @@ RESERVE_BYTES = 1_000_000
 
 
 @pytest.fixture
-def small_disk() -> Iterator[Path]:
-    if sys.platform != "linux":
-        pytest.skip("tmpfs is Linux'")
-    # Not in pytest's own folder: were we killed, what stays mounted would be in the way of every later session.
-    with tempfile.TemporaryDirectory() as folder:
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", folder]
-        mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-        if mounted.returncode:
-            pytest.skip(f"a disk of its own needs root: {mounted.stderr.strip()}")
-        try:
-            yield Path(folder)
-        finally:
-            # Lazily: a test that failed may have left its journal open.
-            subprocess.run(["umount", "--lazy", folder], check=True)
+def disk() -> Iterator[Path]:
+    with small_disk(DISK_BYTES) as folder:
+        yield folder
 
 
 def fill(journal: Journal) -> int:
@@ -48,13 +36,13 @@ def fill(journal: Journal) -> int:
     return len(written)
 
 
-def test_a_full_disk_is_told_and_loses_no_earlier_tick(small_disk: Path) -> None:
-    reserve = Reserve(small_disk, RESERVE_BYTES)
-    journal = Journal(small_disk)
+def test_a_full_disk_is_told_and_loses_no_earlier_tick(disk: Path) -> None:
+    reserve = Reserve(disk, RESERVE_BYTES)
+    journal = Journal(disk)
     ticks = fill(journal)
     assert ticks > 100
-    assert whole_ticks(small_disk) == ticks
-    verdict = small_disk / "verdict.json"
+    assert whole_ticks(disk) == ticks
+    verdict = disk / "verdict.json"
     with pytest.raises(OSError, match="No space left"):
         verdict.write_bytes(b"x" * (RESERVE_BYTES // 2))
     reserve.release()
@@ -63,18 +51,18 @@ def test_a_full_disk_is_told_and_loses_no_earlier_tick(small_disk: Path) -> None
     # There is room to say why it ends, too.
     journal.write_tick(ticks, {}, [Event(ticks, "disk_full")])
     journal.close()
-    with JournalReader(small_disk) as reader:
+    with JournalReader(disk) as reader:
         assert reader.events()[-1].kind == "disk_full"
         assert (len(reader.series("s0")[0]), len(reader.ticks())) == (ticks, ticks + 1)
 
 
-def test_what_a_full_disk_holds_is_read_after_the_writer_too(small_disk: Path) -> None:
-    with Journal(small_disk) as journal:
+def test_what_a_full_disk_holds_is_read_after_the_writer_too(disk: Path) -> None:
+    with Journal(disk) as journal:
         ticks = fill(journal)
-    assert whole_ticks(small_disk) == ticks
+    assert whole_ticks(disk) == ticks
     with pytest.raises(JournalError, match=r"reserve: 4000000 bytes cannot be set aside: .*No space left"):
-        Reserve(small_disk)
-    assert not (small_disk / "reserve").exists()
+        Reserve(disk)
+    assert not (disk / "reserve").exists()
 
 
 def test_a_full_database_is_told_and_loses_no_earlier_tick(tmp_path: Path) -> None:

@@ -1,131 +1,197 @@
-"""The container probe: what it makes of the engine's messages, and real containers where an engine answers."""
+"""Real containers, where an engine answers: both ways of reading them, restarts, pauses, and want of memory."""
 
-import contextlib
-import os
-import socket
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
-import docker
 import pytest
-from docker.errors import DockerException
 from docker.models.containers import Container
 
-from harness.probes.container import ContainerGone, ContainerProbe, _figures
+from harness.probes import container
+from harness.probes.container import GroupedContainer, open_container
+from harness.probes.container_stream import StreamedContainer
+from harness.probes.reading import Gone, Reading, Unreadable
 from harness.probes.sampler import Sampler
-from harness.records import ContainerRef
+from harness.records import ContainerRef, Event
 from infra.ready import wait_until
+from tests.harness.probes.engine import LIMIT_S, Maker, making, until_status
 
-LIMIT_S = 20.0
-# Any image will do that has `sleep`; these are ours and the usual ones.
-IMAGES = ("heavyweather/base:offline", "heavyweather/python:offline", "alpine:latest", "busybox:latest")
+pytestmark = pytest.mark.needs_docker
 
-VERSION_1: dict[str, Any] = {
-    "memory_stats": {
-        "usage": 30_000_000,
-        "stats": {"cache": 9_000_000, "total_inactive_file": 8_000_000, "inactive_file": 1},
-    },
-    "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
-    "pids_stats": {"current": 12},
-    "networks": {"eth0": {"rx_bytes": 100, "tx_bytes": 20}, "eth1": {"rx_bytes": 3, "tx_bytes": 4}},
-}
-VERSION_2: dict[str, Any] = {
-    "memory_stats": {"usage": 30_000_000, "stats": {"file": 9_000_000, "inactive_file": 7_000_000}},
-    "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
-    "pids_stats": {"current": 12},
-}
+KINDS = {"groups": GroupedContainer, "stream": StreamedContainer}
 
 
-def test_a_message_of_cgroup_version_1() -> None:
-    assert _figures(VERSION_1) == {"memory_bytes": 22_000_000, "cpu_s": 2.5, "pids": 12, "network_bytes": 127}
+@pytest.fixture(scope="module")
+def maker() -> Iterator[Maker]:
+    with making() as made:
+        yield made
 
 
-def test_a_message_of_cgroup_version_2_without_a_network() -> None:
-    assert _figures(VERSION_2) == {"memory_bytes": 23_000_000, "cpu_s": 2.5, "pids": 12, "network_bytes": 0}
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have containers read the one way or the other."""
+    if request.param == "stream":
+        monkeypatch.setattr(container, "_seen_from_here", lambda *_: None)
+    return str(request.param)
 
 
-def test_a_page_cache_beyond_the_usage_makes_no_negative_memory() -> None:
-    message = {"memory_stats": {"usage": 5, "stats": {"inactive_file": 9}}}
-    assert _figures(message) == {"memory_bytes": 0, "cpu_s": 0, "pids": 0, "network_bytes": 0}
-
-
-@pytest.mark.parametrize("message", [{}, {"memory_stats": {}, "cpu_stats": {}, "pids_stats": {}}])
-def test_the_message_of_a_stopped_container_says_nothing(message: dict[str, Any]) -> None:
-    assert _figures(message) == {}
-
-
-def listening() -> bool:
-    """Whether anybody listens where the engine should; asked in vain, docker's client leaves its socket open."""
-    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    if not address.startswith("unix://"):
-        return True
-    with socket.socket(socket.AF_UNIX) as asking:
-        return asking.connect_ex(address.removeprefix("unix://")) == 0
+def ref_of(running: Container) -> ContainerRef:
+    assert running.id is not None
+    return ContainerRef("api", running.id)
 
 
 @pytest.fixture
-def container() -> Iterator[Container]:
-    """Run a container that does nothing, of an image that is there already."""
-    if not listening():
-        pytest.skip("no Docker engine listens")
-    with contextlib.ExitStack() as after:
+def opened(kind: str) -> Iterator[Callable[[Container], GroupedContainer | StreamedContainer]]:
+    probes = []
+
+    def open_it(running: Container) -> GroupedContainer | StreamedContainer:
+        probe = open_container(ref_of(running))
+        assert isinstance(probe, KINDS[kind])
+        probes.append(probe)
+        return probe
+
+    yield open_it
+    for probe in probes:
+        probe.close()
+
+
+def first(probe: GroupedContainer | StreamedContainer) -> Reading:
+    """Return the first reading; the engine's stream takes a second to begin."""
+
+    def seen() -> str | None:
         try:
-            client = docker.from_env()
-            after.callback(client.close)
-            here = {tag for image in client.images.list() for tag in image.tags}
-        except DockerException as error:
-            pytest.skip(f"no Docker engine answers: {error}")
-        image = next((name for name in IMAGES if name in here), None)
-        if image is None:
-            pytest.skip(f"none of the images {', '.join(IMAGES)} is here")
-        running = client.containers.run(image, ["sleep", "600"], detach=True, network_mode="none")
-        after.callback(running.remove, force=True)
-        yield running
+            probe.read()
+        except Unreadable as error:
+            return str(error)
+        return None
+
+    wait_until("figures", seen, limit_s=LIMIT_S)
+    return probe.read()
 
 
-def followed(running: Container) -> ContainerProbe:
-    """Return a probe that has its first figures."""
-    assert running.id is not None
-    probe = ContainerProbe(ContainerRef("api", running.id))
-    wait_until("figures", lambda: None if probe.sample() else "none", limit_s=LIMIT_S)
-    return probe
+Opened = Callable[[Container], GroupedContainer | StreamedContainer]
 
 
-def until_ended(probe: ContainerProbe) -> None:
-    wait_until("the end of the stream", lambda: "going on" if probe._thread.is_alive() else None, limit_s=LIMIT_S)
+def test_a_container_has_its_figures(maker: Maker, opened: Opened) -> None:
+    values, missing = first(opened(maker.run()))
+    assert missing == ()
+    assert 0 < values["container.api.memory_bytes"] < 100e6
+    assert values["container.api.pids"] == 1
+    assert values["container.api.cpu_s"] > 0
+    assert {"container.api.block_read_bytes", "container.api.block_written_bytes"} <= set(values)
+    assert values.get("container.api.net_received_bytes", 0) == 0
 
 
-@pytest.mark.needs_docker
-def test_a_real_container_has_figures(container: Container) -> None:
-    probe = followed(container)
-    figures = probe.sample()
-    assert 0 < figures["memory_bytes"] < 100e6
-    assert figures["pids"] == 1
-    assert figures["network_bytes"] == 0
-    probe.close()
-    until_ended(probe)
+def test_both_ways_tell_the_same(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = maker.run("dd if=/dev/zero of=/dev/shm/held bs=1M count=32 2>/dev/null; exec sleep 600", shm_size="64m")
+    here = open_container(ref_of(running))
+    monkeypatch.setattr(container, "_seen_from_here", lambda *_: None)
+    streamed = open_container(ref_of(running))
+
+    def seen() -> str | None:
+        ours, engines = here.read().values, first(streamed).values
+        held = [values["container.api.memory_bytes"] for values in (ours, engines)]
+        return None if min(held) > 32 * 2**20 and abs(held[0] - held[1]) < 2**20 else str(held)
+
+    wait_until("the same memory", seen, limit_s=LIMIT_S)
+    ours, engines = here.read().values, streamed.read().values
+    assert set(engines) <= set(ours)
+    assert ours["container.api.cpu_s"] == pytest.approx(engines["container.api.cpu_s"], rel=0.2, abs=0.05)
+    streamed.close()
 
 
-@pytest.mark.needs_docker
-def test_a_real_container_that_stops_is_gone_and_told_once(container: Container) -> None:
-    sampler = Sampler([])
-    probe = followed(container)
-    sampler._probes["container.api"] = probe
-    container.kill()
-    until_ended(probe)
-    with pytest.raises(ContainerGone):
-        probe.sample()
-    assert [event.kind for event in sampler.sample(1.0)[1]] == ["service_gone"]
-    assert sampler.sample(2.0)[1] == []
-    probe.close()
+def test_a_paused_container_is_alive(maker: Maker, opened: Opened) -> None:
+    running = maker.run()
+    probe = opened(running)
+    first(probe)
+    running.pause()
+    assert probe.read().values["container.api.pids"] == 1
+    running.unpause()
 
 
-@pytest.mark.needs_docker
-def test_a_paused_container_is_alive(container: Container) -> None:
-    probe = followed(container)
-    container.pause()
-    probe._latest = {}
-    wait_until("figures of a paused container", lambda: None if probe.sample() else "none", limit_s=LIMIT_S)
-    container.unpause()
-    probe.close()
-    until_ended(probe)
+def test_a_container_that_stops_is_gone(maker: Maker, opened: Opened) -> None:
+    running = maker.run()
+    probe = opened(running)
+    first(probe)
+    running.kill()
+
+    def seen() -> str | None:
+        try:
+            probe.read()
+        except Gone:
+            return None
+        return "there"
+
+    wait_until("its end", seen, limit_s=LIMIT_S)
+    until_status(running, "exited")
+    with pytest.raises(Gone):
+        opened(running)
+
+
+def test_a_container_that_was_never_there_is_gone(maker: Maker) -> None:
+    del maker  # an engine answers
+    with pytest.raises(Gone):
+        open_container(ContainerRef("api", "0" * 64))
+
+
+def sampled(sampler: Sampler, until: Callable[[dict[str, float], list[Event]], bool]) -> list[Event]:
+    """Sample, pass after pass, until it is as wanted; return the events of containers.
+
+    The passes follow one another faster than an engine answers, so that some probe is always late.
+    """
+    events: list[Event] = []
+
+    def seen() -> str | None:
+        values, news = sampler.sample(float(next(passes)))
+        events.extend(event for event in news if not event.kind.startswith("probe_"))
+        return None if until(values, events) else str([event.kind for event in events])
+
+    passes = iter(range(10_000))
+    wait_until("the events", seen, limit_s=LIMIT_S)
+    return events
+
+
+def test_a_restarted_container_is_told_and_measured_again(maker: Maker, kind: str) -> None:
+    running = maker.run()
+    sampler = Sampler([ref_of(running)], interval_s=0.5)
+    sampled(sampler, lambda values, _: "container.api.memory_bytes" in values)
+    running.restart(timeout=0)
+    events = sampled(sampler, lambda values, _: values.get("container.api.restarts") == 1)
+    assert [event.kind for event in events] == ["service_gone", "service_restarted"]
+    assert events[1].detail["service"] == "api"
+    assert events[1].detail["before"] != events[1].detail["after"]
+    sampler.close()
+    assert kind
+
+
+def test_another_container_of_the_service_takes_its_place(maker: Maker) -> None:
+    containers = [maker.run()]
+    sampler = Sampler(lambda: [ref_of(containers[-1])], interval_s=0.5)
+    sampled(sampler, lambda values, _: "container.api.memory_bytes" in values)
+    containers[0].kill()
+    containers.append(maker.run())
+    events = sampled(sampler, lambda _, events: any(event.kind == "service_restarted" for event in events))
+    (restarted,) = (event for event in events if event.kind == "service_restarted")
+    assert str(containers[1].id)[:12] in str(restarted.detail["after"])
+    sampler.close()
+
+
+def test_a_kill_for_want_of_memory_is_told_also_of_a_process_that_is_not_the_first(maker: Maker) -> None:
+    greedy = "while ! [ -e /go ]; do sleep 0.1; done; (exec head -c 200m /dev/zero | tail >/dev/null); exec sleep 600"
+    running = maker.run(greedy, mem_limit="24m", memswap_limit="24m")
+    sampler = Sampler([ref_of(running)], interval_s=0.5)
+    sampled(sampler, lambda values, _: values.get("container.api.oom_kills") == 0)
+    running.exec_run(["touch", "/go"])
+    events = sampled(sampler, lambda values, _: values.get("container.api.oom_kills", 0) > 0)
+    assert [event.kind for event in events] == ["oom_killed"]
+    assert events[0].detail["service"] == "api"
+    sampler.close()
+
+
+def test_a_container_that_is_killed_for_want_of_memory_says_so(maker: Maker) -> None:
+    greedy = "while ! [ -e /go ]; do sleep 0.1; done; exec tail /dev/zero"
+    running = maker.run(greedy, mem_limit="24m", memswap_limit="24m")
+    sampler = Sampler([ref_of(running)], interval_s=0.5)
+    sampled(sampler, lambda values, _: "container.api.memory_bytes" in values)
+    running.exec_run(["touch", "/go"])
+    events = sampled(sampler, lambda _, events: {event.kind for event in events} >= {"service_gone", "oom_killed"})
+    assert sorted(event.kind for event in events) == ["oom_killed", "service_gone"]
+    sampler.close()

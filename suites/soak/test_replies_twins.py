@@ -1,0 +1,30 @@
+"""The must-fail twin of the replies: six defects at once, each found by the check that is there for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from chaos.scenario import Play
+from harness.verdict import Verdict
+from suites.soak.scenarios import REPLIES
+
+# Seldom enough that steady state is reached.
+FOUND_BY = {
+    "stale_reply": "stale_replies",
+    "double_reply": "terminal_replies",
+    "skipped_message:300": "sequences",
+    "doubled_message:400": "sequences",
+    "orphan_session": "sessions",
+    "double_effect": "effects",
+}
+
+
+@pytest.mark.soak
+@pytest.mark.twin
+def test_replies_catch(run: Play) -> None:
+    """Every check goes red, and tells what it saw."""
+    decision = run(REPLIES, defects=tuple(FOUND_BY))
+    failed = {finding.check: finding.message for finding in decision.findings if finding.verdict is Verdict.FAIL}
+    assert set(FOUND_BY.values()) <= set(failed), decision.summary()
+    assert "missing without a word" in failed["sequences"]
+    assert "delivered again" in failed["sequences"]
