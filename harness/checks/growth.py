@@ -133,13 +133,13 @@ class _Points:
 
 def _points(evidence: Evidence, name: GaugeName, gauge: Gauge, kind: GaugeKind, axis: Axis) -> _Points:
     t_s, nothing = evidence.series.t_s, np.empty(0)
-    due = evidence.calm & evidence.series.sampled
     restarts_s = evidence.restarts_s(name.subject)
-    within = np.flatnonzero(due)
+    within = np.flatnonzero(evidence.calm)
     within = within[longest_stretch(t_s[within], restarts_s=restarts_s)]
-    due = np.zeros_like(due)
-    due[within] = True
-    seen = due & ~np.isnan(gauge.low)
+    calm = np.zeros_like(evidence.calm)
+    calm[within] = True
+    # An answer that came late stands in the tick in which it came, which need not be one of the looks.
+    seen, due = calm & ~np.isnan(gauge.low), calm & evidence.series.sampled
     if not seen.any():
         return _Points(nothing, nothing, "it could not be measured in the calm of the run")
     if not name.figure.startswith(_SPARSE) and seen.sum() < PRESENT * due.sum():

@@ -33,7 +33,7 @@ def test_a_run_with_no_fault_planned_and_none_played_is_as_planned(tmp_path: Pat
 def test_each_service_that_ended_is_a_failure_of_its_own(tmp_path: Path) -> None:
     events = [
         Event(12.5, "service_gone", {"service": "redis"}),
-        Event(13.0, "probe_failed", {"service": "api", "error": "denied"}),
+        Event(13.0, "probe_late", {"service": "api", "error": "denied"}),
         Event(99.0, "service_gone", {"service": "auth"}),
     ]
     told = check_services_alive(evidence(tmp_path, events=events))
