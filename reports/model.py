@@ -25,6 +25,7 @@ _OPTIONS: Mapping[str, object] = {
     "stack": "local",
     "target": "infra/targets/reference.toml",
     "time_scale": 1.0,
+    "control": "",
 }
 _OUTPUTS = frozenset({"report.html", "junit.xml", "profile.json"})
 _NO_VERDICT = Finding(

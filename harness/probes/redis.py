@@ -24,6 +24,7 @@ _FIGURES = {
     b"evicted_keys": "evicted_keys",
     b"expired_keys": "expired_keys",
     b"rejected_connections": "rejected_connections",
+    b"pubsub_channels": "channels",
     b"keyspace_hits": "hits",
     b"keyspace_misses": "misses",
 }
