@@ -34,6 +34,23 @@ async def figures(witness: RedisWitness) -> dict[str, float]:
     return {name.removeprefix("witness.redis."): value for name, value in values.items()}
 
 
+def test_channels_are_counted_while_somebody_listens(redis_child: RedisChild) -> None:
+    _, port = redis_child
+
+    async def play() -> None:
+        async with witnessing(port) as witness:
+            assert (await figures(witness))["channels"] == 0
+            with redis.Redis(port=port) as own, own.pubsub() as subscriber:
+                subscriber.subscribe("a", "b")
+                assert [subscriber.get_message(timeout=5) is not None for _ in range(2)] == [True, True]
+                assert (await figures(witness))["channels"] == 2
+                subscriber.unsubscribe("a")
+                assert subscriber.get_message(timeout=5) is not None
+                assert (await figures(witness))["channels"] == 1
+
+    asyncio.run(play())
+
+
 def test_what_the_server_did_is_told(redis_child: RedisChild) -> None:
     _, port = redis_child
 
