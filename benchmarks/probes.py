@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import docker
 import psutil
 from docker.errors import DockerException
 from docker.models.containers import Container
@@ -34,6 +33,7 @@ from harness.probes.reading import Probe
 from harness.probes.redis import RedisWitness
 from harness.probes.sampler import INTERVAL_S, Sampler
 from harness.records import ContainerRef, LogRef, MetricsRef, ProcessRef, ServiceRef
+from infra import engine
 from infra.local import LocalStack
 from infra.stack import SERVICES, StackPlan
 
@@ -205,7 +205,7 @@ def _idle_containers(count: int) -> Iterator[list[Container]]:
     """Run containers that wait, of an image that is there. Raises EnvironmentMissing."""
     with contextlib.ExitStack() as after:
         try:
-            client = docker.from_env()
+            client = engine.connect()
             after.callback(client.close)
             here = {tag for image in client.images.list() for tag in image.tags}
         except DockerException as error:

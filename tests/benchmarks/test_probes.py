@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-import docker
 import pytest
-from docker.errors import DockerException
 
 from benchmarks import probes
 from benchmarks.probes import CONTAINERS_S_MAX, PROCESSES_S_MAX, SECTIONS, Setting, rows
 from benchmarks.rows import Row
+from harness.errors import EnvironmentMissing
+from infra import engine
 
 
 def test_a_pass_over_processes_stands_beside_psutil() -> None:
@@ -24,9 +24,9 @@ def test_a_pass_over_processes_stands_beside_psutil() -> None:
 
 def test_without_an_engine_the_goal_is_left_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
-        raise DockerException
+        raise EnvironmentMissing("a Docker engine", "start one")
 
-    monkeypatch.setattr(docker, "from_env", refuse)
+    monkeypatch.setattr(engine, "connect", refuse)
     (row,) = rows(["--section", "containers"])
     assert (row.ours, row.holds) == (None, None)
     assert row.goal == f"<= {CONTAINERS_S_MAX:g}"
