@@ -8,7 +8,6 @@ from chaos.scenario import Play
 from harness.verdict import Verdict
 from suites.soak.scenarios import SHORT
 
-
 # What no status shows can be planted together; a leak needs the run for itself.
 FOUND_BY = {
     "leak_memory": {("memory_growth", "api")},
