@@ -39,10 +39,15 @@ async def until(witness: PostgresWitness, holds: Callable[[dict[str, float]], bo
     return seen
 
 
-def test_connections_are_told_by_state_without_our_own(postgres_dsn: str) -> None:
+def test_connections_are_told_by_state_without_our_own(
+    postgres_child: tuple[subprocess.Popen[bytes], str],
+) -> None:
+    # A server of its own: what other tests left open on the shared one would be counted.
+    _, postgres_dsn = postgres_child
+
     async def play() -> None:
         async with witnessing(postgres_dsn) as witness:
-            # Those of the test before may still be on their way out.
+            # Whoever asked whether it is healthy may still be on its way out.
             before = await until(witness, lambda now: now["connections"] == 0)
             connections: list[Any] = [await asyncpg.connect(postgres_dsn) for _ in range(3)]
             await connections[0].execute("BEGIN")
