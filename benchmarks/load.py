@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks import behaviour, cost
+from benchmarks.options import add_section, chosen
 from benchmarks.rows import Row
 from benchmarks.setting import Setting, add_options, read_setting
 
@@ -28,9 +29,8 @@ SECTIONS: Mapping[str, Callable[[Setting], list[Row]]] = {
 def rows(arguments: Sequence[str]) -> Iterator[Row]:
     """Yield the rows of the sections asked for, all of them by default, as each is done."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks load", description=__doc__)
-    parser.add_argument("--section", action="append", choices=SECTIONS, help="run only this one; may be repeated")
+    add_section(parser, SECTIONS)
     add_options(parser)
     options = parser.parse_args(arguments)
     setting = read_setting(options)
-    for name in options.section or SECTIONS:
-        yield from SECTIONS[name](setting)
+    yield from chosen(options, SECTIONS, setting)

@@ -22,6 +22,7 @@ import psutil
 from docker.errors import DockerException
 from docker.models.containers import Container
 
+from benchmarks.options import add_section, chosen, whole
 from benchmarks.rows import Row, compare, judge
 from harness.clock import RealClock
 from harness.errors import EnvironmentMissing
@@ -64,15 +65,14 @@ class Setting:
 def rows(arguments: Sequence[str]) -> Iterator[Row]:
     """Yield the rows of the sections asked for, all of them by default, as each is done."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks probes", description=__doc__)
-    parser.add_argument("--section", action="append", choices=SECTIONS, help="run only this one; may be repeated")
-    parser.add_argument("--passes", type=_whole, default=60, help="the median of so many is told (%(default)d)")
-    parser.add_argument("--containers", type=_whole, default=CONTAINERS, help="are started (%(default)d)")
-    parser.add_argument("--polled", type=_whole, default=3, help="of them for the peer, at over 1 s each (%(default)d)")
+    add_section(parser, SECTIONS)
+    parser.add_argument("--passes", type=whole, default=60, help="the median of so many is told (%(default)d)")
+    parser.add_argument("--containers", type=whole, default=CONTAINERS, help="are started (%(default)d)")
+    parser.add_argument("--polled", type=whole, default=3, help="of them for the peer, at over 1 s each (%(default)d)")
     parser.add_argument("--share-s", type=float, default=120.0, help="of the stack's measure (%(default)g)")
     options = parser.parse_args(arguments)
     setting = Setting(options.passes, options.containers, options.polled, options.share_s)
-    for name in options.section or SECTIONS:
-        yield from SECTIONS[name](setting)
+    yield from chosen(options, SECTIONS, setting)
 
 
 def processes(setting: Setting) -> list[Row]:
@@ -224,10 +224,3 @@ def _way(ref: ContainerRef) -> str:
     """Return by which of the two ways the engine's containers are read."""
     with contextlib.closing(open_container(ref)) as probe:
         return "the engine's stream" if isinstance(probe, StreamedContainer) else "control groups"
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
-    return value

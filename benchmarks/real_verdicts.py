@@ -29,7 +29,7 @@ from harness.history import History
 from harness.journal import JournalReader
 from harness.load.mix import Mix
 from harness.load.settings import LoadSettings
-from harness.records import Event
+from harness.records import PHASE_OF_FAULTS, Event
 from harness.series import RunSeries
 from harness.verdict import Verdict
 from infra.target import load_target
@@ -113,7 +113,7 @@ def _play(case: Case, runs: Path, setting: Setting) -> tuple[list[str], Mapping[
     windows: dict[int, list[Judged]] = {}
     for requests in _WINDOW_REQUESTS:
         width_s = requests / _RATE_PER_S
-        for begin_s in np.arange(begins["faults"], ends_s - width_s, _STEP * width_s):
+        for begin_s in np.arange(begins[PHASE_OF_FAULTS], ends_s - width_s, _STEP * width_s):
             evidence = _window(series, events, float(begin_s), float(begin_s + width_s))
             windows.setdefault(requests, []).extend(judge_gauges(evidence, BUDGET))
     return failed, windows

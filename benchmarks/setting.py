@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+from benchmarks.options import positive, whole
 from harness.errors import InputError
 
 OURS = "ours"
@@ -37,11 +38,11 @@ class Setting:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add a setting's options to a command line."""
     usual = Setting()
-    parser.add_argument("--rate-per-s", type=_positive, default=usual.rate_per_s, help="a second (%(default)g)")
-    parser.add_argument("--connections", type=_whole, default=usual.connections, help="at most (%(default)d)")
-    parser.add_argument("--rounds", type=_whole, default=usual.rounds, help="the median is told (%(default)d)")
-    parser.add_argument("--short-s", type=_positive, default=usual.short_s, help="the short run (%(default)g)")
-    parser.add_argument("--long-s", type=_positive, default=usual.long_s, help="the long run (%(default)g)")
+    parser.add_argument("--rate-per-s", type=positive, default=usual.rate_per_s, help="a second (%(default)g)")
+    parser.add_argument("--connections", type=whole, default=usual.connections, help="at most (%(default)d)")
+    parser.add_argument("--rounds", type=whole, default=usual.rounds, help="the median is told (%(default)d)")
+    parser.add_argument("--short-s", type=positive, default=usual.short_s, help="the short run (%(default)g)")
+    parser.add_argument("--long-s", type=positive, default=usual.long_s, help="the long run (%(default)g)")
     parser.add_argument("--contestants", type=_names, default=usual.contestants, help=",".join(CONTESTANTS))
 
 
@@ -59,20 +60,6 @@ def read_setting(options: argparse.Namespace) -> Setting:
         long_s=options.long_s,
         contestants=options.contestants,
     )
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: must be more than 0")
-    return value
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
-    return value
 
 
 def _names(text: str) -> tuple[str, ...]:

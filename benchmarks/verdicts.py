@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from benchmarks import degradation, leak_verdicts, real_verdicts
 from benchmarks.leak_verdicts import Setting
+from benchmarks.options import add_section, chosen, whole
 from benchmarks.rows import Row
 
 SECTIONS: Mapping[str, Callable[[Setting], Iterable[Row]]] = {
@@ -23,18 +24,10 @@ SECTIONS: Mapping[str, Callable[[Setting], Iterable[Row]]] = {
 def rows(arguments: Sequence[str]) -> Iterator[Row]:
     """Yield the rows of the sections asked for, all of them by default, as each is done."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks verdicts", description=__doc__)
-    parser.add_argument("--section", action="append", choices=SECTIONS, help="run only this one; may be repeated")
+    add_section(parser, SECTIONS)
     usual = Setting()
-    parser.add_argument("--series", type=_whole, default=usual.series, help="of each kind and length (%(default)d)")
+    parser.add_argument("--series", type=whole, default=usual.series, help="of each kind and length (%(default)d)")
     parser.add_argument("--seed", type=int, default=usual.seed, help="of the first of them (%(default)d)")
     parser.add_argument("--scale", type=float, default=usual.scale, help="of the real runs' lengths (%(default)g)")
     options = parser.parse_args(arguments)
-    for name in options.section or SECTIONS:
-        yield from SECTIONS[name](Setting(options.series, options.seed, options.scale))
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
-    return value
+    yield from chosen(options, SECTIONS, Setting(options.series, options.seed, options.scale))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from harness.history import History
 from harness.ledger import LedgerRead
 from harness.load.digest import ErrorKey
-from harness.records import Event, FaultWindow, Outcome
+from harness.records import PHASE_OF_FAULTS, Event, FaultWindow, Outcome
 from harness.series import Floats, RunSeries
 from harness.stats.recovery import Band, Recovery, Window, healthy_band, recovery, settled
 from harness.verdict import Finding
@@ -63,7 +63,7 @@ class Evidence:
         healed = [f for f in self.faults if f.healed_s is not None]
         if not healed:
             return {}
-        windows, band = self._windows(), self.band
+        windows, band = self._windows, self.band
         if band is None:
             return {}
         result = {}
@@ -82,10 +82,11 @@ class Evidence:
         """What was healthy before the first fault; None when nothing was seen of that."""
         first_s = min((f.injected_s for f in self.faults), default=self.load_end_s)
         try:
-            return healthy_band([w for w in self._windows() if w.begin_s >= self.warm_s and w.end_s <= first_s])
+            return healthy_band([w for w in self._windows if w.begin_s >= self.warm_s and w.end_s <= first_s])
         except ValueError:
             return None
 
+    @cached_property
     def _windows(self) -> list[Window]:
         """Return the client windows but those in which the generator was late: they are neither good nor bad.
 
@@ -118,7 +119,7 @@ class Evidence:
         for event in self.events:
             if event.kind == "gap":
                 from_s, to_s = float(str(event.detail["from_s"])), float(str(event.detail["to_s"]))
-                warm = [e.t_s for e in self.events if e.t_s > to_s and e.detail.get("name") == "faults"]
+                warm = [e.t_s for e in self.events if e.t_s > to_s and e.detail.get("name") == PHASE_OF_FAULTS]
                 spans.append((from_s, min(warm, default=self.load_end_s)))
         return spans
 
@@ -160,7 +161,7 @@ class Evidence:
         """All requests of the run by (operation, outcome)."""
         return Counter({(op, Outcome(o)): int(n.sum()) for (op, o), n in self.series.outcomes.items()})
 
-    @property
+    @cached_property
     def late(self) -> NDArray[np.bool_]:
         """The ticks, shape (n,), in which the generator was late; what they show is not the system's doing."""
         return np.nan_to_num(self.series.lag_s) > LATE_S
@@ -171,12 +172,12 @@ class Evidence:
         within_s = np.minimum(ends_s, to_s) - np.maximum(begins_s, from_s)
         return float(np.clip(within_s, 0, None)[self.late].sum())
 
-    @property
+    @cached_property
     def calm(self) -> NDArray[np.bool_]:
         """The ticks of `quiet`, shape (n,), in which the generator was not late either."""
         return self.quiet & ~self.late
 
-    @property
+    @cached_property
     def quiet(self) -> NDArray[np.bool_]:
         """The ticks, shape (n,), after warm-up that no fault and no aftermath of one touches."""
         spans = list(self.gaps)

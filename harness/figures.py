@@ -12,6 +12,7 @@ from harness.evidence import Evidence
 from harness.journal import JournalReader
 from harness.past import Window
 from harness.records import UNASKED, Outcome
+from harness.series import mean_on_ticks
 from harness.stats.degradation import Windows, merge_ticks, window_width_s
 from harness.stats.leak import Leak
 
@@ -26,13 +27,7 @@ _CPU, _MEMORY = "cpu_s_per_request", "memory_bytes"
 
 def read_latency(journal: JournalReader, t_s: Floats) -> dict[str, Floats]:
     """Return the p50, p95 and p99 of all response times on the run's ticks, in seconds, NaN in one without a reply."""
-    found = {}
-    for name in _QUANTILES:
-        own_t_s, values = journal.series(f"load.all.response_s_{name}")
-        aligned = np.full(len(t_s), np.nan)
-        aligned[np.searchsorted(t_s, own_t_s)] = values
-        found[name] = aligned
-    return found
+    return {name: mean_on_ticks(journal, f"load.all.response_s_{name}", t_s) for name in _QUANTILES}
 
 
 def measure(evidence: Evidence, latency_s: Mapping[str, Floats], leaks: Mapping[str, Leak]) -> dict[str, float]:

@@ -40,7 +40,7 @@ class Load(Protocol):
 
 
 class Recorder:
-    """Ticks every `tick_s` seconds until stopped, and tells `on_tick` each time.
+    """Ticks every `tick_s` seconds until stopped, and tells `on_tick` each time, and `on_note` of what is noted.
 
     All times count from `epoch_s`, a reading of the clock. `history` is told, in
     order, of the requests that some check will judge (those with a key or a mark);
@@ -59,6 +59,7 @@ class Recorder:
         epoch_s: float,
         tick_s: float,
         on_tick: Callable[[float, Mapping[str, float]], None],
+        on_note: Callable[..., object] | None = None,
     ) -> None:
         self._journal = journal
         self._histograms = histograms
@@ -68,6 +69,7 @@ class Recorder:
         self._epoch_s = epoch_s
         self.tick_s = tick_s
         self._on_tick = on_tick
+        self._on_note = on_note
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -84,6 +86,8 @@ class Recorder:
     def note(self, kind: str, **detail: object) -> None:
         """Record that something happened now; it is written with the next tick. Safe from any thread."""
         self._events.put(Event(self.now_s(), kind, detail))
+        if self._on_note is not None:
+            self._on_note(kind, **detail)
 
     def start(self) -> None:
         """Begin to tick."""

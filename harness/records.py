@@ -108,6 +108,10 @@ class Sample:
         return self.sent_s - self.intended_s
 
 
+# The phase that begins when the system is warm, and in which whatever is planned is broken.
+PHASE_OF_FAULTS = "faults"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened at one moment: a phase begins, a fault is proved, a process restarts."""

@@ -81,15 +81,15 @@ class RunSeries:
             elif gauge.kind in SERVICE_KINDS:
                 cells = journal.buckets(name)
                 gauges[gauge] = Gauge(*(_aligned(cells, part, t_s) for part in (cells.low, cells.high, cells.last)))
-        looks = _mean(journal, _PASS, t_s)
+        looks = mean_on_ticks(journal, _PASS, t_s)
         return cls(
             t_s,
             outcomes,
-            _mean(journal, "load.all.response_s_p95", t_s),
-            _mean(journal, "generator.lag_s_p95", t_s),
+            mean_on_ticks(journal, "load.all.response_s_p95", t_s),
+            mean_on_ticks(journal, "generator.lag_s_p95", t_s),
             gauges,
             ~np.isnan(looks) if _PASS in names else np.ones(len(t_s), dtype=np.bool_),
-            _mean(journal, "load.all.response_s_p50", t_s),
+            mean_on_ticks(journal, "load.all.response_s_p50", t_s),
         )
 
     @property
@@ -132,7 +132,8 @@ class RunSeries:
         return np.concatenate([[0.0], self.t_s])[:-1]
 
 
-def _mean(journal: JournalReader, name: str, t_s: Floats) -> Floats:
+def mean_on_ticks(journal: JournalReader, name: str, t_s: Floats) -> Floats:
+    """Return a series' means on the run's ticks, shape (n,), NaN where it has none."""
     cells = journal.buckets(name)
     return _aligned(cells, cells.mean, t_s)
 

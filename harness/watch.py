@@ -19,6 +19,7 @@ import numpy as np
 
 from harness.budget import Budget
 from harness.evidence import LATE_S
+from harness.records import PHASE_OF_FAULTS
 from harness.units import format_bytes, format_s
 from harness.verdict import Verdict
 
@@ -36,7 +37,7 @@ _SLACK_S = 0.05
 _TICKS = 10
 _MACHINE_FULL, _GENERATOR_BUSY = 0.9, 0.95
 # Phases in which load is as it will be, and nothing planned is done to it but faults.
-_CALM_PHASES = frozenset({"faults", "hold"})
+_CALM_PHASES = frozenset({PHASE_OF_FAULTS, "hold"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.budget import Budget
+from harness.checks.growth import NOT_JUDGED
 from harness.evidence import Evidence
 from harness.series import Floats, Gauge
 from harness.stats.control import Stretch, decide_excess
@@ -18,7 +19,6 @@ from harness.verdict import Finding, Verdict
 _HOUR_S = 3600.0
 # A process just started settles; the rest of the unloaded stretch is what the load is compared with.
 _SETTLES = 0.2
-_NOT_JUDGED = frozenset({"toxiproxy"})
 
 
 def check_control(evidence: Evidence, budget: Budget) -> list[Finding]:
@@ -30,7 +30,7 @@ def check_control(evidence: Evidence, budget: Budget) -> list[Finding]:
     if evidence.control is None:
         return []
     findings = [_of(evidence, budget, service, gauge) for service, gauge in sorted(evidence.series.memory.items())]
-    judged = [finding for finding in findings if finding.where not in _NOT_JUDGED]
+    judged = [finding for finding in findings if finding.where not in NOT_JUDGED]
     undecided = [finding for finding in judged if finding.verdict is Verdict.INCONCLUSIVE]
     if not undecided or evidence.load_end_s - evidence.warm_s >= budget.growth_decides_after_s:
         return judged

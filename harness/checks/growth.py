@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.budget import Budget
+from harness.checks.sampled import PRESENT
 from harness.evidence import Evidence
 from harness.series import Floats, Gauge, GaugeName
 from harness.stats.gauges import GaugeKind, kind_of
@@ -25,9 +26,7 @@ from harness.units import format_bytes
 from harness.verdict import Finding, Verdict
 
 # A stalled link makes Toxiproxy buffer, so its memory says nothing about the system under test.
-_NOT_JUDGED = frozenset({"toxiproxy"})
-# Below this share of the samples there should be, the gauge was not really watched.
-PRESENT = 0.9
+NOT_JUDGED = frozenset({"toxiproxy"})
 # A new process fills up within this many samples; further apart, a leak would pass for the size of a process.
 _NEAR = 10
 # The widest pool of the reference, where no service tells its own.
@@ -87,7 +86,7 @@ def check_growth(evidence: Evidence, budget: Budget) -> list[Finding]:
     undecided = [one for one in judged if one.leak.verdict is Verdict.INCONCLUSIVE and not one.promised]
     findings = [_finding(one) for one in judged if one not in undecided]
     seen = {one.name.subject for one in judged if one.promised}
-    findings += [_unseen(service) for service in sorted({*evidence.services} - _NOT_JUDGED - seen)]
+    findings += [_unseen(service) for service in sorted({*evidence.services} - NOT_JUDGED - seen)]
     if undecided:
         names = ", ".join(sorted({str(one.name) for one in undecided}))
         told = f"growth of what such a run does not promise to decide: it could not tell of {names}"
@@ -102,7 +101,7 @@ def judge_gauges(evidence: Evidence, budget: Budget) -> Iterator[Judged]:
     pool_max = _pool_max(evidence)
     for name, gauge in sorted(evidence.series.gauges.items()):
         kind = kind_of(str(name))
-        if kind is None or name.subject in _NOT_JUDGED:
+        if kind is None or name.subject in NOT_JUDGED:
             continue
         for axis in axes:
             allowed = budget.growth(kind.budget, axis.unit)
