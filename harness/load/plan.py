@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import chain, count, islice
 
 from harness.errors import EnvironmentMissing
 from harness.load.arrivals import Stage, schedule
@@ -29,9 +29,13 @@ class LoadPlan:
     seed: int
 
     def arrivals(self) -> Iterator[Arrival]:
-        """Yield the arrivals of the whole load, each with its operation."""
+        """Yield the arrivals of the whole load, each with its operation; the first ask for each operation once.
+
+        Left to the draw, a rare one might not come while steady state is proved, and the run would end unproved.
+        """
         due_s = schedule(*self.stages, poisson_seed=self.seed if self.settings.poisson else None)
-        names = self.settings.mix.draw(self.seed)
+        mix = self.settings.mix
+        names = chain((name for name, weight in mix.weights.items() if weight), mix.draw(self.seed))
         return (Arrival(n, t_s, name) for n, (t_s, name) in enumerate(zip(due_s, names, strict=False)))
 
     def part(self, shard: int = 0, of: int = 1) -> Part[Clients]:

@@ -36,6 +36,13 @@ def test_shares_are_the_whole_each_arrival_once(seed: int, of: int, poisson: boo
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+@given(seed=st.integers(0, 2**32), rare=st.floats(1e-9, 1e-3))
+def test_a_rare_operation_is_asked_for_at_once(seed: int, rare: float) -> None:
+    mix = Mix({"rpc_echo": 1, "rpc_slow": rare, "cache_get": 0})
+    first = [arrival.operation for arrival in itertools.islice(plan(LoadSettings(50, mix), seed).arrivals(), 2)]
+    assert sorted(first) == ["rpc_echo", "rpc_slow"]
+
+
 @given(of=st.integers(1, 9), slots=st.integers(1, 100))
 def test_shares_have_at_least_the_slots_of_the_whole_and_hardly_more(of: int, slots: int) -> None:
     whole = plan(LoadSettings(50, MIX, in_flight_max=slots))
