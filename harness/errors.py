@@ -6,6 +6,8 @@
     |-- NotReady                a bounded wait ran out; the message names what was waited for
     |-- StackError              a provider could not start, stop or describe a service
     |-- ChaosError
+    |   |-- Unsupported         this stack or this machine cannot be broken in the way asked for; says why
+    |   |-- Refused             breaking is not allowed here: a guard says why
     |   |-- InjectionFailed     a fault could not be put in place or was not what was asked for
     |   `-- HealFailed          a fault could not be undone, or its undoing not verified
     |-- LoadError               the load generator itself cannot go on
@@ -60,6 +62,14 @@ class StackError(HeavyweatherError):
 
 class ChaosError(HeavyweatherError):
     """Breaking or mending went wrong."""
+
+
+class Unsupported(ChaosError):
+    """Here nothing can be broken in the way that was asked for; the message says why."""
+
+
+class Refused(ChaosError):
+    """A guard does not allow anything to be broken here; the message says which, and why."""
 
 
 class InjectionFailed(ChaosError):

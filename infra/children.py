@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import HeavyweatherError, StackError
 from infra import leftovers
-from infra.processes import Child, Mark, Program, end, own_mark, start
+from infra.processes import Child, Mark, Program, end, own_mark, runs, start
 from infra.ready import wait_until
 from infra.reaper import FOLDER_PREFIX, Reaper, remove_folder
 from infra.stack import Endpoint
@@ -36,6 +36,7 @@ class Children:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._started: dict[str, Child] = {}
+        self._programs: dict[str, Program] = {}
         self._reaped = reaped
         self._reaper: Reaper | None = None
         self.folder = base / f"{FOLDER_PREFIX}{secrets.token_hex(6)}"
@@ -46,31 +47,12 @@ class Children:
         A Ctrl-C that lands inside `Popen` would lose a child already born, and only the main
         thread is ever interrupted. When it is, the work is told to give up and waited for.
         """
-        failures: list[BaseException] = []
-        begun, finished = threading.Event(), threading.Event()
 
-        def guarded() -> None:
-            begun.set()
-            try:
-                self._prepare()
-                work()
-            except BaseException as failure:  # noqa: BLE001 - raised again by the thread that asked
-                failures.append(failure)
-            finally:
-                finished.set()
+        def prepared() -> None:
+            self._prepare()
+            work()
 
-        try:
-            threading.Thread(target=guarded, name="bring-up").start()
-            # Not `join`: interrupted once, it takes the thread for dead ever after (CPython up to 3.12).
-            finished.wait()
-        except BaseException:
-            self.refuse_more()
-            # One that has not begun will find itself refused when it does.
-            if begun.is_set():
-                finished.wait()
-            raise
-        if failures:
-            raise failures[0]
+        _uninterrupted("bring-up", prepared, give_up=self.refuse_more)
 
     def _prepare(self) -> None:
         """Start the reaper, and make the temporary folder once the reaper and the record know of it."""
@@ -98,7 +80,31 @@ class Children:
         """Start a program. Raises StackError, also when everything is about to end."""
         with self._lock:
             self._check_not_ending(f"{program.service} not")
-            start(program, self._run_folder, announce=self._remember)
+            self._start(program)
+
+    def start_again(self, service: str) -> None:
+        """Start a service's program once more if it has ended, however that came; wait for nothing. Raises StackError.
+
+        Whoever asked may be interrupted; what was begun is not.
+        """
+
+        def again() -> None:
+            with self._lock:
+                self._check_not_ending(f"{service} not")
+                child = self._started[service]
+                if not runs(child.living):
+                    # Its first thread is gone; until the others are, it can be neither collected nor replaced.
+                    _collect(child)
+                if child.trouble():
+                    self._start(self._programs[service])
+
+        if service not in self._programs:
+            raise StackError(f"{service} was not started here, so it cannot be started again")
+        _uninterrupted("start-again", again, give_up=lambda: None)
+
+    def _start(self, program: Program) -> None:
+        self._programs[program.service] = program
+        start(program, self._run_folder, announce=self._remember)
 
     def _remember(self, child: Child) -> None:
         self._started[child.mark.service] = child
@@ -129,8 +135,16 @@ class Children:
         return child.trouble() if child else None
 
     def marks(self) -> dict[str, Mark]:
-        """Return service to mark of what was started."""
+        """Return service to mark of what was started last, whether it still runs or not."""
         return {service: child.mark for service, child in self._started.items()}
+
+    def mark(self, service: str) -> Mark:
+        """Return the mark of what was started last for a service. Raises StackError when nothing was."""
+        if service not in self._started:
+            raise StackError(f"{service} was not started here")
+        # One that has ended is collected by asking, and not left behind as a zombie of ours.
+        self._started[service].trouble()
+        return self._started[service].mark
 
     def end(self, service: str) -> None:
         """End one service and forget it; harmless when it is not there. Raises StackError."""
@@ -138,9 +152,7 @@ class Children:
         if child is None:
             return
         end([child.living])
-        # Collected, so that it does not stay behind as a zombie of ours.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.popen.wait(timeout=_COLLECT_S)
+        _collect(child)
         del self._started[service]
 
     def refuse_more(self) -> None:
@@ -173,6 +185,43 @@ class Children:
             folders=(str(self.folder),),
             addresses=self._addresses,
         ).write(self._run_folder)
+
+
+def _collect(child: Child) -> None:
+    """Wait for a child that is ending, so that it does not stay behind as a zombie of ours."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.popen.wait(timeout=_COLLECT_S)
+
+
+def _uninterrupted(name: str, work: Callable[[], None], *, give_up: Callable[[], None]) -> None:
+    """Run `work` on a thread of its own, for only the main thread is ever interrupted; raise what it raises.
+
+    When whoever waits for it is interrupted, the work is told to give up and waited for all the same.
+    """
+    failures: list[BaseException] = []
+    begun, finished = threading.Event(), threading.Event()
+
+    def guarded() -> None:
+        begun.set()
+        try:
+            work()
+        except BaseException as failure:  # noqa: BLE001 - raised again by the thread that asked
+            failures.append(failure)
+        finally:
+            finished.set()
+
+    try:
+        threading.Thread(target=guarded, name=name).start()
+        # Not `join`: interrupted once, it takes the thread for dead ever after (CPython up to 3.12).
+        finished.wait()
+    except BaseException:
+        give_up()
+        # One that has not begun will find itself refused when it does.
+        if begun.is_set():
+            finished.wait()
+        raise
+    if failures:
+        raise failures[0]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ interrupted, no longer knows what the engine went on to create.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import secrets
@@ -39,7 +38,7 @@ from infra.projects import (
     sweep,
 )
 from infra.ready import wait_until
-from infra.stack import HOPS, SERVICES, Endpoint, StackPlan
+from infra.stack import HOPS, INSTRUMENT, SERVICES, Endpoint, Handle, StackPlan
 
 __all__ = ["COMPOSE_FILE", "ComposeStack", "leftover_projects", "remove_project"]
 
@@ -161,6 +160,33 @@ class ComposeStack:
         where = engine.address()
         return tuple(ContainerRef(service, found[service], where) for service in SERVICES if service in found)
 
+    def handles(self) -> Mapping[str, Handle]:
+        """Return the services that may be ended and paused, by name: a container stays the same over both."""
+        spared = self.spared()
+        return {ref.service: self._handle(ref) for ref in self.services() if ref.service not in spared}
+
+    def spared(self) -> Mapping[str, str]:
+        """Return the services that must not be, each with its reason."""
+        return {**self._absent, "toxiproxy": INSTRUMENT}
+
+    def _handle(self, ref: ContainerRef) -> Handle:
+        service = ref.service
+        return Handle(
+            ref=lambda: ref,
+            stop="SIGTERM",
+            start_again=lambda: self._start_again(ref),
+            wait_healthy=lambda: self._wait_until(service, lambda: self._health(service)),
+            health=lambda: self._health(service),
+        )
+
+    @engine.answering()
+    def _start_again(self, ref: ContainerRef) -> None:
+        self._client().containers.get(ref.container_id).start()
+
+    def folders(self) -> Mapping[str, Path]:
+        """Return nothing: the data is in volumes, and where those are is the engine's own."""
+        return {}
+
     def absent(self) -> Mapping[str, str]:
         """Return the optional services that did not come up, each with its reason."""
         return dict(self._absent)
@@ -239,15 +265,24 @@ class ComposeStack:
 
     def _wait_for(self, service: str) -> None:
         """Wait until every check of a service passes; a container that has died fails it at once."""
+        for what, check in self._checks(service).items():
+            self._wait_until(service, check, what=what)
 
-        def alive_and(check: Callable[[], str | None]) -> str | None:
+    @engine.answering()
+    def _wait_until(self, service: str, check: Callable[[], str | None], *, what: str = "") -> None:
+        def alive_and_well() -> str | None:
             seen = check()
             if seen is not None and (ended := death(self._client(), self.project, service)):
                 raise StackError(f"{service} {ended}")
             return seen
 
-        for what, check in self._checks(service).items():
-            wait_until(what, functools.partial(alive_and, check), limit_s=_HEALTHY_S)
+        wait_until(what or service, alive_and_well, limit_s=_HEALTHY_S)
+
+    def _health(self, service: str) -> str | None:
+        """Ask a service once, past the proxies: whether it is alive, whatever stands behind it."""
+        if service in {"api", "auth"}:
+            return http_health(f"{self.endpoint(service).url}/health")
+        return self._checks(service)[service]()
 
     def _checks(self, service: str) -> dict[str, Callable[[], str | None]]:
         endpoint = self.endpoint(service)

@@ -25,7 +25,7 @@ from infra.postgres_server import DATABASE, SUPERUSER, postgres_program, temp_ba
 from infra.processes import Program, minimal_environment
 from infra.ready import wait_until
 from infra.redis_server import redis_program
-from infra.stack import HOPS, SERVICES, Endpoint, StackPlan
+from infra.stack import HOPS, INSTRUMENT, SERVICES, Endpoint, Handle, StackPlan
 from infra.toxiproxy_server import toxiproxy_program
 
 _INFRA = Path(__file__).resolve().parent
@@ -55,7 +55,7 @@ class LocalStack:
         """Start everything but what the target names, and wait until each service proves healthy, hops included."""
         for service, url in self._plan.named.items():
             try:
-                check_named_url(service, url)
+                check_named_url(service, url, self._plan.allow)
             except ValueError as error:
                 raise InputError("target", f"services.{service}.url", redacted(url), str(error)) from error
         self._installed = find_installed(self._plan.named)
@@ -112,6 +112,32 @@ class LocalStack:
                 refs[service] = ref
         return tuple(refs[service] for service in SERVICES if service in refs)
 
+    def handles(self) -> Mapping[str, Handle]:
+        """Return the services that may be ended and paused, by name."""
+        return {s: self._handle(s, mark.stop) for s, mark in self._running().marks().items() if s not in self.spared()}
+
+    def spared(self) -> Mapping[str, str]:
+        """Return the services that must not be, each with its reason: nobody here could start a named one again."""
+        named = dict.fromkeys(self._plan.named, "the target names it, and it is not ours to start again")
+        return {**named, **self._absent, "toxiproxy": INSTRUMENT}
+
+    def _handle(self, service: str, stop: str) -> Handle:
+        def ref() -> ProcessRef:
+            mark = self._running().mark(service)
+            return ProcessRef(service, mark.pid, mark.created_s)
+
+        return Handle(
+            ref=ref,
+            stop=stop,
+            start_again=lambda: self._running().start_again(service),
+            wait_healthy=lambda: self._wait_healthy(service),
+            health=lambda: self._health(service),
+        )
+
+    def folders(self) -> Mapping[str, Path]:
+        """Return the folder on whose disk each store that was started keeps its data."""
+        return {} if "postgres" in self._plan.named else {"postgres": self._running().folder / "pg"}
+
     def absent(self) -> Mapping[str, str]:
         """Return the optional services that did not come up, each with its reason."""
         return dict(self._absent)
@@ -149,16 +175,13 @@ class LocalStack:
         if install := self._find().postgres:
             folder = children.make_folder("pg")
             children.start(postgres_program(install, port=port, folder=folder, password=self._password))
-        children.wait_healthy("postgres", lambda: postgres_health(self.postgres_dsn()))
+        self._wait_healthy("postgres")
 
     def _start_redis(self) -> None:
-        children, endpoint, parts = self._running(), self.endpoint("redis"), urlsplit(self.redis_url())
+        children, port = self._running(), self.endpoint("redis").port
         if install := self._find().redis:
-            children.start(redis_program(install, port=endpoint.port, folder=children.make_folder("redis")))
-        user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
-        children.wait_healthy(
-            "redis", lambda: redis_health(endpoint.host, endpoint.port, username=user, password=password)
-        )
+            children.start(redis_program(install, port=port, folder=children.make_folder("redis")))
+        self._wait_healthy("redis")
 
     def _start_toxiproxy(self) -> None:
         children, endpoint = self._running(), self.endpoint("toxiproxy")
@@ -175,14 +198,14 @@ class LocalStack:
         config.write_text(json.dumps(proxies, indent=2) + "\n", encoding="utf-8")
         server = self._find().toxiproxy
         children.start(toxiproxy_program(server, port=endpoint.port, config=config, folder=self._run_folder))
-        children.wait_healthy("toxiproxy", lambda: toxiproxy_health(endpoint.url, self._hops))
+        self._wait_healthy("toxiproxy")
 
     def _start_auth(self) -> None:
-        children, url = self._running(), self.endpoint("auth").url
+        children = self._running()
         try:
             if "auth" not in self._plan.named:
                 children.start(self._service("auth"))
-            children.wait_healthy("auth", lambda: http_health(f"{url}/health"))
+            self._wait_healthy("auth")
         except HeavyweatherError as error:
             if "auth" in self._plan.required:
                 raise
@@ -198,10 +221,26 @@ class LocalStack:
                 "HW_AUTH_URL": "" if "auth" in self._absent else self._hops["api_auth"].url,
             }
             children.start(self._service("api", **hops))
-        children.wait_healthy("api", lambda: http_health(f"{url}/health"))
+        self._wait_healthy("api")
         if "api" not in self._plan.named:
             # Ready, not just alive: it answers only when the hops behind it work.
             children.wait_healthy("api", lambda: http_health(f"{url}/ready"))
+
+    def _wait_healthy(self, service: str) -> None:
+        self._running().wait_healthy(service, lambda: self._health(service))
+
+    def _health(self, service: str) -> str | None:
+        """Ask a service once, past the proxies."""
+        endpoint = self.endpoint(service)
+        if service == "postgres":
+            return postgres_health(self.postgres_dsn())
+        if service == "redis":
+            parts = urlsplit(self.redis_url())
+            user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
+            return redis_health(endpoint.host, endpoint.port, username=user, password=password)
+        if service == "toxiproxy":
+            return toxiproxy_health(endpoint.url, self._hops)
+        return http_health(f"{endpoint.url}/health")
 
     def _service(self, name: str, **more: str) -> Program:
         environment = minimal_environment(

@@ -1,13 +1,16 @@
 """Services that the target names instead of having them started: their URLs, and the process behind a port.
 
-Only this machine's own are accepted. Whatever a run breaks and floods must be
-somebody's to break, and a name typed wrong must not reach another's database.
+Only this machine's own are accepted, and those on hosts that the target allows
+one by one. Whatever a run breaks and floods must be somebody's to break, and a
+name typed wrong must not reach another's database.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import SplitResult, urlsplit
+import re
+from collections.abc import Collection
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import psutil
 
@@ -22,12 +25,19 @@ _SCHEMES = {
     "api": ("http",),
 }
 _DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "http": 80}
+# Options by which a client would go elsewhere than the address says, or which make it look the address up.
+_ELSEWHERE = frozenset({"host", "hostaddr", "port", "path", "service", "servicefile"})
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_NAME_LENGTH = 253
 # What holds a container's published port: measuring it would say nothing of the service inside.
 _FORWARDERS = ("docker", "rootlessport", "slirp4netns", "pasta", "podman", "gvproxy")
 
 
-def check_named_url(service: str, url: str) -> None:
-    """Raise ValueError with the rule that `url` breaks as the address of `service`; the message never quotes it."""
+def check_named_url(service: str, url: str, allow: Collection[str] = ()) -> None:
+    """Raise ValueError with the rule that `url` breaks as the address of `service`; the message never quotes it.
+
+    `allow` are the hosts that the target allows besides this machine.
+    """
     if service not in _SCHEMES:
         raise ValueError(f"cannot be named; only {', '.join(_SCHEMES)} can")
     rule = f"must be {_SCHEMES[service][0]}://HOST:PORT"
@@ -38,10 +48,28 @@ def check_named_url(service: str, url: str) -> None:
         fine = False
     if not fine:
         raise ValueError(rule)
-    if not _is_loopback(parts.hostname or ""):
-        raise ValueError(f"{rule} with HOST this machine's own: localhost or 127.x.y.z")
+    if parts.netloc.count("@") > 1 or _ELSEWHERE.intersection(parse_qs(parts.query, keep_blank_values=True)):
+        # Clients differ in what they then take for the host, and one of them could go where nobody looked.
+        raise ValueError(f"{rule} with no other address in it: an @ of a password is written %40")
+    if not (is_loopback(parts.hostname or "") or parts.hostname in allow):
+        raise ValueError(f"{rule} with HOST this machine's own: localhost or 127.x.y.z, or one of allow.hosts")
     if parts.scheme == "http" and (parts.path not in ("", "/") or parts.query or parts.fragment):
         raise ValueError(f"{rule} and no path: paths are the load's")
+
+
+def check_allowed_host(host: str) -> None:
+    """Raise ValueError with the rule that `host` breaks as one that a target may allow: one host, spelt one way."""
+    rule = "must be one host, as a name in lower case or an IPv4 address, with no port, scheme or wildcard"
+    labels = host.split(".")
+    if labels[-1].isdigit() or labels[-1].startswith("0x"):
+        try:
+            address = ipaddress.IPv4Address(host)
+        except ValueError:
+            raise ValueError(rule) from None
+        if address.is_unspecified or address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
+            raise ValueError(f"{rule}: this address is no host's")
+    elif len(host) > _NAME_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(rule)
 
 
 def endpoint_of(url: str) -> Endpoint:
@@ -71,6 +99,9 @@ def redacted(url: str) -> str:
 
 def listening_process(service: str, endpoint: Endpoint) -> ProcessRef | None:
     """Return the process that listens at `endpoint`; None when the system does not tell, or it only forwards."""
+    if not is_loopback(endpoint.host):
+        # Whoever listens at that port here is a stranger.
+        return None
     try:
         listeners = {
             connection.pid
@@ -87,7 +118,8 @@ def listening_process(service: str, endpoint: Endpoint) -> ProcessRef | None:
         return None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine by its loopback, told from its spelling alone."""
     try:
         return host == "localhost" or ipaddress.IPv4Address(host).is_loopback
     except ValueError:

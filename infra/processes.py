@@ -1,8 +1,7 @@
 """Child processes: started with nothing of ours but a log, ended politely and then hard, within limits.
 
-A process is known by its id and its time of creation together, because ids are
-used again: what is written down may be acted on days later, by another process,
-and must never end a stranger.
+A process is known by its id and its time of creation together (`harness.identity`):
+what is written down may be acted on days later, and must never end a stranger.
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from pathlib import Path
 
 import psutil
 
+from harness import identity
 from harness.errors import NotReady, StackError
+from harness.identity import find_process
 from infra.ready import wait_until
 
 # A graceful service takes up to 3 s, a PostgreSQL that has much to write a little more.
@@ -29,9 +30,6 @@ _KILL_S = 5.0
 # A child waits for one line before it becomes its program. If the runner is killed before it has told anybody of the
 # child, the pipe closes instead and the child ends by itself, so there is no moment at which one could be lost.
 _GATE = 'read -r _ && exec "$@" </dev/null'
-# Creation times are told by the wall clock, which is corrected now and then, by seconds after a sleep.
-# For a stranger to pass, all ids must have been used up within as long of our process's birth.
-_CREATED_TOLERANCE_S = 10.0
 _TAIL_LINES = 12
 _TAIL_BYTES = 8192
 
@@ -139,17 +137,13 @@ def own_mark() -> Mark:
 
 def find(mark: Mark) -> Living | None:
     """Return the marked process if it still runs; one that only waits to be collected by its parent is gone."""
-    try:
-        living = Living(mark, psutil.Process(mark.pid))
-        same = abs(living.process.create_time() - mark.created_s) <= _CREATED_TOLERANCE_S
-    except psutil.Error:
-        return None
-    return living if same and runs(living) else None
+    process = find_process(mark.pid, mark.created_s)
+    return Living(mark, process) if process else None
 
 
 def runs(living: Living) -> bool:
     """Whether a process found before still runs."""
-    return _runs(living.process)
+    return identity.runs(living.process)
 
 
 def end(roots: Sequence[Living], *, limit_s: float = STOP_S) -> None:
@@ -170,7 +164,7 @@ def end(roots: Sequence[Living], *, limit_s: float = STOP_S) -> None:
     for process in family:
         _signal(process, "SIGKILL")
     if not _all_gone(family, _KILL_S):
-        raise StackError(f"still alive after SIGKILL: {', '.join(str(p.pid) for p in family if _runs(p))}")
+        raise StackError(f"still alive after SIGKILL: {', '.join(str(p.pid) for p in family if identity.runs(p))}")
 
 
 def tail(log: Path, *, lines: int = _TAIL_LINES) -> str:
@@ -216,16 +210,9 @@ def _signal(process: psutil.Process, name: str) -> None:
             process.terminate()
 
 
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
 def _all_gone(family: Sequence[psutil.Process], limit_s: float) -> bool:
     def left() -> str | None:
-        return f"{sum(map(_runs, family))} left" if any(map(_runs, family)) else None
+        return f"{sum(map(identity.runs, family))} left" if any(map(identity.runs, family)) else None
 
     try:
         wait_until("end of processes", left, limit_s=limit_s, poll_s=0.02)

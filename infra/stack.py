@@ -7,12 +7,12 @@ touches no other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.records import ServiceRef
+from harness.records import ContainerRef, ProcessRef, ServiceRef
 
 # In the order they start; they stop in reverse.
 SERVICES = ("postgres", "redis", "toxiproxy", "auth", "api")
@@ -57,7 +57,7 @@ class StackPlan:
     """What to bring up: for which run, where its logs go, and with which planted defects.
 
     `defects` are texts `NAME` or `NAME:VALUE`. `named` gives services that the
-    target names instead of having them started: service to URL; `hops` fixes
+    target names instead of having them started: service to URL, on this machine or on a host in `allow`; `hops` fixes
     ports of proxies, which are otherwise chosen free. With `allocations` the reference services can tell which lines
     of theirs hold how much memory, at some cost to their speed.
     """
@@ -69,6 +69,27 @@ class StackPlan:
     named: Mapping[str, str] = field(default_factory=dict)
     hops: Mapping[str, int] = field(default_factory=dict)
     allocations: bool = False
+    allow: frozenset[str] = frozenset()
+
+
+# Why it is never ended, paused or squeezed by anybody.
+INSTRUMENT = "it is the instrument that breaks and looks at all the others"
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A service that may be ended or paused, for the stack can start it again.
+
+    `ref` tells who it is now, `stop` is the signal that asks it to stop; `start_again` starts it as it was, at the
+    same address, unless it runs, and waits for nothing; `wait_healthy` waits until it answers; `health` asks it once,
+    past the proxies, and returns what is amiss. They raise StackError, and NotReady after a limit.
+    """
+
+    ref: Callable[[], ProcessRef | ContainerRef]
+    stop: str
+    start_again: Callable[[], None]
+    wait_healthy: Callable[[], None]
+    health: Callable[[], str | None]
 
 
 class Stack(Protocol):
@@ -100,6 +121,15 @@ class Stack(Protocol):
 
     def services(self) -> tuple[ServiceRef, ...]:
         """Return what to measure: each service's process or container."""
+
+    def handles(self) -> Mapping[str, Handle]:
+        """Return the services that may be ended and paused, by name."""
+
+    def spared(self) -> Mapping[str, str]:
+        """Return the services that must not be, each with its reason."""
+
+    def folders(self) -> Mapping[str, Path]:
+        """Return the folders of services' data that this machine can reach, by service."""
 
     def absent(self) -> Mapping[str, str]:
         """Return the optional services that are missing, each with its reason."""

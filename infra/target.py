@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InputError
-from infra.named import check_named_url, redacted
+from infra.named import check_allowed_host, check_named_url, redacted
 from infra.stack import HOPS, SERVICES
 
 # The reference api refuses work without its stores, so only auth can be done without.
 _OPTIONAL = ("auth",)
 _REQUIRED = frozenset(SERVICES).difference(_OPTIONAL)
-_SECTIONS = ("name", "services", "hops", "load", "operations", "budget")
+_SECTIONS = ("name", "allow", "services", "hops", "load", "operations", "budget")
 # Below 32768, where outgoing connections take theirs: one could sit on a proxy's port while its fault holds it closed.
 _PORTS = range(1024, 32768)
 # These speak HTTP, and so may have a page of metrics.
 _HTTP = ("auth", "api")
-_SERVICE_KEYS = ("required", "url", "measured", "metrics", "gauges")
+_SERVICE_KEYS = ("required", "url", "measured", "metrics", "gauges", "ready")
+# What waits for a whole system to work again asks its way in.
+_WAY_IN = ("api",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,11 @@ class Target:
     """What to test.
 
     `named` is service to URL, and `unmeasured` are those of them whose processes
-    this machine cannot show; `metrics` is service to the path of its Prometheus page, and `gauges` are the names of
+    this machine cannot show; `ready` is the path at which the api says whether all that it needs works, empty where
+    none is named; `metrics` is service to the path of its Prometheus page, and `gauges` are the names of
     what to keep of it besides what is known; `hops` are fixed ports for proxies; `load`, `operations` and `budget`
-    are raw tables, parsed by those who use them.
+    are raw tables, parsed by those who use them. `allow` are the hosts besides this machine on which named services
+    may be, and be broken.
     """
 
     name: str
@@ -41,11 +45,13 @@ class Target:
     named: Mapping[str, str]
     unmeasured: frozenset[str]
     metrics: Mapping[str, str]
+    ready: str
     gauges: Mapping[str, tuple[str, ...]]
     hops: Mapping[str, int]
     load: Mapping[str, object]
     operations: Mapping[str, object]
     budget: Mapping[str, object]
+    allow: frozenset[str] = frozenset()
 
 
 def load_target(path: Path) -> Target:
@@ -69,27 +75,47 @@ def parse_target(source: str, table: Mapping[str, object]) -> Target:
     name = table.get("name")
     if not isinstance(name, str) or not name.strip():
         errors.append(InputError(source, "name", name, "must be a text that is not empty"))
+    allow = _allow(source, _table(source, "allow", table, errors), errors)
     services = _table(source, "services", table, errors)
-    required, named = _services(source, services, errors)
+    required, named = _services(source, services, allow, errors)
     target = Target(
         name=str(name).strip(),
         required=required,
         named=named,
         unmeasured=_unmeasured(source, services, named, errors),
-        metrics=_metrics(source, services, errors),
+        metrics=_paths(source, services, errors, key="metrics", what="a Prometheus page", of=_HTTP),
+        ready=_paths(source, services, errors, key="ready", what="a page that tells readiness", of=_WAY_IN).get(
+            "api", ""
+        ),
         gauges=_gauges(source, services, errors),
         hops=_hops(source, _table(source, "hops", table, errors), named, errors),
         load=_table(source, "load", table, errors),
         operations=_table(source, "operations", table, errors),
         budget=_table(source, "budget", table, errors),
+        allow=allow,
     )
     if errors:
         raise ExceptionGroup(f"{source}: breaks {len(errors)} rule(s)", errors)
     return target
 
 
+def _allow(source: str, table: Mapping[str, object], errors: list[InputError]) -> frozenset[str]:
+    """Return the hosts that may be broken besides this machine, noting in `errors` what is wrong with them."""
+    _refuse_unknown(source, "allow.", table, ("hosts",), errors)
+    hosts = table.get("hosts", [])
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        errors.append(InputError(source, "allow.hosts", hosts, "must be a list of texts, each one host"))
+        return frozenset()
+    for host in hosts:
+        try:
+            check_allowed_host(host)
+        except ValueError as error:
+            errors.append(InputError(source, "allow.hosts", host, str(error)))
+    return frozenset(hosts)
+
+
 def _services(
-    source: str, table: Mapping[str, object], errors: list[InputError]
+    source: str, table: Mapping[str, object], allow: frozenset[str], errors: list[InputError]
 ) -> tuple[frozenset[str], dict[str, str]]:
     """Return (required, named) as the services' sections say; noting in `errors` what is wrong with them."""
     required, named = set(_REQUIRED), dict[str, str]()
@@ -100,7 +126,7 @@ def _services(
         if "required" in section:
             _note(errors, _set_required(source, service, section["required"], required))
         if "url" in section:
-            _note(errors, _set_named(source, service, section["url"], named))
+            _note(errors, _set_named(source, service, section["url"], allow, named))
     if "api" in named and "postgres" not in named:
         rule = "needs services.postgres.url beside it: what that api acknowledged is looked for in its own database"
         errors.append(InputError(source, "services.api.url", redacted(named["api"]), rule))
@@ -120,16 +146,23 @@ def _unmeasured(
     return frozenset(service for service, value in declared.items() if value is False)
 
 
-def _metrics(source: str, table: Mapping[str, object], errors: list[InputError]) -> dict[str, str]:
-    """Return where services say they have a page of metrics, noting in `errors` what is wrong with that."""
+def _paths(
+    source: str, table: Mapping[str, object], errors: list[InputError], *, key: str, what: str, of: tuple[str, ...]
+) -> dict[str, str]:
+    """Return the paths that services declare under a key, noting in `errors` what is wrong with them."""
     paths: dict[str, str] = {}
-    for service, value in _declared(table, "metrics"):
-        if service in _HTTP and isinstance(value, str) and value.startswith("/") and value.isprintable():
+    for service, value in _declared(table, key):
+        if service in of and isinstance(value, str) and value.startswith("/") and value.isprintable():
             paths[service] = value
         else:
-            rule = f"must be the path of a Prometheus page such as '/metrics', of one of {', '.join(_HTTP)}"
-            errors.append(InputError(source, f"services.{service}.metrics", value, rule))
+            rule = f"must be the path of {what} such as '/{key}', of one of {', '.join(of)}"
+            errors.append(InputError(source, f"services.{service}.{key}", value, rule))
     return paths
+
+
+def _ready(source: str, table: Mapping[str, object], errors: list[InputError]) -> str:
+    """Return where the api says that it tells its readiness, noting in `errors` what is wrong with that."""
+    return _paths(source, table, errors, key="ready", what="a page that tells readiness", of=_WAY_IN).get("api", "")
 
 
 def _gauges(source: str, table: Mapping[str, object], errors: list[InputError]) -> dict[str, tuple[str, ...]]:
@@ -180,12 +213,14 @@ def _set_required(source: str, service: str, value: object, required: set[str]) 
     return None
 
 
-def _set_named(source: str, service: str, value: object, named: dict[str, str]) -> InputError | None:
+def _set_named(
+    source: str, service: str, value: object, allow: frozenset[str], named: dict[str, str]
+) -> InputError | None:
     key = f"services.{service}.url"
     if not isinstance(value, str):
         return InputError(source, key, value, "must be a text")
     try:
-        check_named_url(service, value)
+        check_named_url(service, value, allow)
     except ValueError as error:
         # Never the password that may be in it.
         return InputError(source, key, redacted(value), str(error))

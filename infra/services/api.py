@@ -33,13 +33,16 @@ from .ledger import SCHEMA, Ledger
 from .metrics import Metrics
 from .pool import Pool
 from .redis_link import POOL_MOST, RedisLink
+from .relapse import Relapse
 from .replies import REFUSALS, Json
 from .serve import serve
 from .settings import ApiSettings, read_api_settings
 
 _CLOSE_S = 0.5
+_READY = "/ready"
 # Asked by probes at their own pace, so they are no part of the work that a defect counts.
-_OBSERVED = frozenset({"/health", "/ready", "/metrics", "/debug/allocations"})
+_OBSERVED = frozenset({"/health", _READY, "/metrics", "/debug/allocations"})
+_NOT_YET = Json({"error": "not yet"}, 503)
 
 
 class Api:
@@ -64,6 +67,7 @@ class Api:
         self._metrics = Metrics()
         self._allocations = Allocations(traced=settings.allocations)
         self._harm = Harm(self._planted)
+        self._relapse = Relapse(float(self._planted.number("flapping_recovery")))
         self._watch()
 
     def app(self) -> ASGIApp:
@@ -73,7 +77,7 @@ class Api:
     def _routes(self) -> list[BaseRoute]:
         return [
             Route("/health", _health, methods=["GET"]),
-            Route("/ready", self._ready, methods=["GET"]),
+            Route(_READY, self._ready, methods=["GET"]),
             *self._metrics.routes(),
             *self._allocations.routes(),
             *rpc.routes(self._planted),
@@ -121,6 +125,7 @@ class Api:
             checks["auth"] = self._gate.check
         outcomes = await asyncio.gather(*(check() for check in checks.values()), return_exceptions=True)
         failing = {name: str(seen) for name, seen in zip(checks, outcomes, strict=True) if seen is not None}
+        self._relapse.hear(ready=not failing)
         return Json({"ready": not failing, "failing": failing}, 503 if failing else 200)
 
     def _watch(self) -> None:
@@ -161,7 +166,8 @@ class Api:
                     self._metrics.count_reply(message["status"])
                 await send(message)
 
-            await app(scope, receive, counting_send)
+            refused = self._relapse.refuses and scope["path"] not in _OBSERVED - {_READY}
+            await (_NOT_YET if refused else app)(scope, receive, counting_send)
 
         return observed
 

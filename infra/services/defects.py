@@ -40,6 +40,11 @@ DEFECTS: Mapping[str, Defect] = MappingProxyType(
             Defect("leak_fd", 50, "keeps a file descriptor open at every Nth HTTP request"),
             Defect("leak_connection", 500, "never gives a pool connection back at every Nth ledger call"),
             Defect("breaker_stuck_open", None, "a breaker once open never lets a probe through"),
+            Defect(
+                "flapping_recovery",
+                4,
+                "once ready again after an outage, answers one probe, then refuses for N seconds",
+            ),
             Defect("no_jitter", None, "backs off without jitter, so that a herd stays a herd"),
             Defect("lost_write", 50, "acknowledges every Nth new ledger entry, then rolls it back"),
             Defect("foreign_reply", 50, "answers every Nth cache read with another key's document"),

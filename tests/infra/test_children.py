@@ -1,16 +1,21 @@
+import os
+import signal
+import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.errors import NotReady, StackError
 from infra import children as children_module
 from infra.children import Children
 from infra.leftovers import read_record
-from infra.processes import Program, find, minimal_environment
+from infra.processes import Program, find, minimal_environment, runs
+from infra.ready import wait_until
 from infra.stack import Endpoint
 
 WAIT = "import signal; signal.pause()"
@@ -113,3 +118,81 @@ def test_nothing_is_made_once_the_end_has_begun(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="going down"):
         children.bring_up(lambda: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_killed_is_started_again_as_it_was_and_known_before_it_begins(
+    children: Children, tmp_path: Path
+) -> None:
+    for service in ("redis", "auth"):
+        children.start(program(tmp_path, service))
+    old = children.mark("redis")
+    os.kill(old.pid, signal.SIGKILL)
+    wait_until("its end", lambda: None if children.trouble("redis") else "runs", limit_s=10)
+    assert children.mark("redis") == old, "it is what was started last"
+    assert not psutil.pid_exists(old.pid), "not even as a zombie"
+    children.start_again("redis")
+    assert find(children.mark("redis"))
+    record = read_record(tmp_path)
+    assert record is not None
+    assert record.processes == tuple(children.marks().values())
+    assert children.trouble("redis") is None
+
+
+def test_what_runs_is_not_started_twice(children: Children, tmp_path: Path) -> None:
+    children.start(program(tmp_path))
+    mark = children.mark("redis")
+    children.start_again("redis")
+    assert children.mark("redis") == mark
+
+
+def test_a_dying_one_is_waited_for(children: Children, tmp_path: Path) -> None:
+    """Its first thread is gone and the others not yet, so that it neither runs nor can be collected."""
+    code = "import threading\nfor _ in range(200): threading.Thread(target=threading.Event().wait).start()"
+    for _ in range(10):
+        children.start(program(tmp_path, code=code))
+        living = find(children.mark("redis"))
+        assert living is not None
+        wait_until("its threads", lambda p=living.process: None if p.num_threads() > 150 else "few", limit_s=10)  # type: ignore[misc] # bound now
+        living.process.kill()
+        wait_until("its end", lambda one=living: "runs" if runs(one) else None, limit_s=10, poll_s=0.0)  # type: ignore[misc] # bound now
+        children.start_again("redis")
+        assert children.mark("redis").pid != living.mark.pid
+        children.end("redis")
+
+
+def test_nobody_starts_a_stranger_again_or_anything_once_the_end_has_begun(children: Children, tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="api was not started here"):
+        children.start_again("api")
+    with pytest.raises(StackError, match="api was not started here"):
+        children.mark("api")
+    children.start(program(tmp_path))
+    children.end_all()
+    with pytest.raises(StackError, match=r"redis .*(the stack is going down|not started here)"):
+        children.start_again("redis")
+
+
+def test_the_reaper_ends_what_was_started_again(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from infra.children import Children\n"
+        "from infra.processes import Program, minimal_environment\n"
+        "folder = Path(sys.argv[1])\n"
+        "children = Children('run', folder, folder, addresses={}, reaped=True)\n"
+        "children.bring_up(lambda: None)\n"
+        "children.start(Program('redis', ('sleep', '60'), folder, minimal_environment()))\n"
+        "os.kill(children.mark('redis').pid, signal.SIGKILL)\n"
+        "children._started['redis'].popen.wait()\n"
+        "children.start_again('redis')\n"
+        "print('up', flush=True)\n"
+        "signal.pause()\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE) as runner:
+        assert runner.stdout is not None
+        assert runner.stdout.readline() == b"up\n"
+        record = read_record(tmp_path)
+        runner.kill()
+    assert record is not None
+    (mark,) = record.processes
+    wait_until("the reaper", lambda: "runs" if find(mark) else None, limit_s=10)

@@ -16,6 +16,7 @@ import yaml
 
 from harness.errors import EnvironmentMissing, InputError, StackError
 from harness.probes.health import http_health, postgres_health, redis_health
+from harness.records import ContainerRef
 from infra import engine
 from infra.compose import COMPOSE_FILE, ComposeStack, leftover_projects, remove_project
 from infra.images.choice import KINDS, offline_tag
@@ -170,6 +171,29 @@ class TestUp:
             assert http_health(f"{stack.proxy_endpoint('client_auth').url}/health") is None
         finally:
             httpx.post(proxy, json={"enabled": True}).raise_for_status()
+
+    def test_all_but_the_instrument_may_be_ended_and_can_be_started_again(self, stack: ComposeStack) -> None:
+        handles = stack.handles()
+        assert set(handles) == {*SERVICES} - {"toxiproxy"}
+        assert set(stack.spared()) == {"toxiproxy"}
+        assert [handle.ref() for handle in handles.values()] == [r for r in stack.services() if r.service in handles]
+        assert [handle.health() for handle in handles.values()] == [None] * len(handles)
+
+    def test_one_that_was_killed_is_the_same_container_at_the_same_port_again(
+        self, stack: ComposeStack, client: docker.DockerClient
+    ) -> None:
+        redis = stack.handles()["redis"]
+        ref, address = redis.ref(), stack.endpoint("redis")
+        assert isinstance(ref, ContainerRef)
+        client.containers.get(ref.container_id).kill()
+        with pytest.raises(StackError, match="redis exited with code 137"):
+            redis.wait_healthy()
+        for _ in range(2):
+            redis.start_again()
+        redis.wait_healthy()
+        assert (redis.ref(), stack.endpoint("redis")) == (ref, address)
+        through = stack.proxy_endpoint("api_redis")
+        assert redis_health(through.host, through.port) is None
 
     def test_the_services_got_their_defects(self, stack: ComposeStack, client: docker.DockerClient) -> None:
         ids = {ref.service: ref.container_id for ref in stack.services()}

@@ -129,6 +129,26 @@ def test_what_is_not_there_is_said_with_what_is(stack: LocalStack) -> None:
         stack.proxy_endpoint("api_kafka")
 
 
+def test_all_but_the_instrument_may_be_ended_and_can_be_started_again(stack: LocalStack) -> None:
+    handles = stack.handles()
+    assert set(handles) == {*SERVICES} - {"toxiproxy"}
+    assert set(stack.spared()) == {"toxiproxy"}
+    assert {service: handle.ref() for service, handle in handles.items()} == {
+        ref.service: ref for ref in stack.services() if ref.service != "toxiproxy"
+    }
+    assert {service for service, handle in handles.items() if handle.stop != "SIGTERM"} == {"postgres"}
+    assert [handle.health() for handle in handles.values()] == [None] * len(handles)
+    redis = handles["redis"]
+    was = redis.ref()
+    assert isinstance(was, ProcessRef)
+    psutil.Process(was.pid).kill()
+    wait_until("its end", lambda: "answers" if redis.health() is None else None, limit_s=10)
+    redis.start_again()
+    redis.wait_healthy()
+    assert redis.ref() != was
+    assert redis.health() is None
+
+
 def test_named_services_are_used_and_left_alone(stack: LocalStack, tmp_path: Path) -> None:
     own = {"postgres": stack.postgres_dsn(), "redis": stack.redis_url(), "auth": stack.endpoint("auth").url}
     second = LocalStack(StackPlan("second", tmp_path, named=own))
@@ -140,6 +160,8 @@ def test_named_services_are_used_and_left_alone(stack: LocalStack, tmp_path: Pat
         for service in own:
             assert ours[service] == theirs[service]
             assert "named by the target" in second.versions()[service]
+            assert "not ours to start again" in second.spared()[service]
+        assert set(second.handles()) == {"api"}
         assert ours["api"] != theirs["api"]
     finally:
         second.down()
@@ -184,6 +206,8 @@ def test_an_optional_service_that_fails_is_absent_and_the_rest_works(tmp_path: P
         assert "HW_PORT" in stack.absent()["auth"]
         assert "auth" not in {ref.service for ref in stack.services()}
         assert "auth" not in stack.versions()
+        assert "auth" not in stack.handles()
+        assert "auth exited with code 2" in stack.spared()["auth"]
         assert http_health(f"{stack.proxy_endpoint('client_api').url}/ready") is None
         assert toxiproxy_health(stack.endpoint("toxiproxy").url, [hop.name for hop in HOPS]) is None
     finally:

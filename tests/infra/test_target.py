@@ -33,8 +33,35 @@ def test_every_example_in_the_default_is_one_that_works(tmp_path: Path) -> None:
     target = load_target(tmp_path / "all.toml")
     assert set(target.named) == {"postgres", "redis", "auth", "api"}
     assert (target.metrics, target.gauges) == ({"api": "/metrics"}, {"api": ("jobs_waiting",)})
+    assert target.ready == "/ready"
     assert target.load
     assert target.budget
+    assert target.allow == {"db.staging.example", "10.1.2.3"}
+
+
+def test_a_named_service_may_be_on_a_host_that_the_target_allows() -> None:
+    service = '[services.postgres]\nurl = "postgresql://me:s3cret@db.staging.example/x"'
+    target = parse_target("t.toml", tomllib.loads(f'name = "x"\n[allow]\nhosts = ["db.staging.example"]\n{service}'))
+    assert target.allow == {"db.staging.example"}
+    assert target.named == {"postgres": "postgresql://me:s3cret@db.staging.example/x"}
+    [error] = broken(f'name = "x"\n[allow]\nhosts = ["staging.example"]\n{service}')
+    assert error.startswith("t.toml: services.postgres.url = 'postgresql://me@db.staging.example/x': ")
+    assert error.endswith("or one of allow.hosts")
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ('hosts = "db.example"', "t.toml: allow.hosts = 'db.example': must be a list of texts"),
+        ("hosts = [1]", "t.toml: allow.hosts = [1]: must be a list of texts"),
+        ('hosts = ["*.example"]', "t.toml: allow.hosts = '*.example': must be one host"),
+        ('hosts = ["0.0.0.0"]', "t.toml: allow.hosts = '0.0.0.0': must be one host"),
+        ('host = ["db.example"]', "t.toml: allow.host = ['db.example']: no such key; one of hosts"),
+    ],
+)
+def test_what_is_allowed_is_spelt_out(text: str, start: str) -> None:
+    [error] = broken(f'name = "x"\n[allow]\n{text}')
+    assert error.startswith(start)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +70,8 @@ def test_every_example_in_the_default_is_one_that_works(tmp_path: Path) -> None:
         ("api", "metrics", "metrics", "must be the path of a Prometheus page"),
         ("api", "metrics", 7, "must be the path of a Prometheus page"),
         ("redis", "metrics", "/metrics", "of one of auth, api"),
+        ("api", "ready", "ready", "must be the path of a page that tells readiness"),
+        ("auth", "ready", "/ready", "of one of api"),
         ("api", "gauges", "jobs", "must be a list of names of metrics"),
         ("api", "gauges", ["no name"], "must be a list of names of metrics"),
         ("postgres", "gauges", ["jobs"], "of one of auth, api"),
@@ -92,7 +121,7 @@ def test_everything_wrong_is_said_at_once_each_with_file_key_value_and_rule() ->
         """
     )
     starts = [
-        "t.toml: nmae = 'x': no such key; one of name, services, hops, load, operations, budget",
+        "t.toml: nmae = 'x': no such key; one of name, allow, services, hops, load, operations, budget",
         "t.toml: name = '': must be a text that is not empty",
         "t.toml: services.kafka = {}: no such key; one of postgres, redis, toxiproxy, auth, api",
         "t.toml: services.postgres.required = False: must be true: only auth can be done without",
@@ -143,7 +172,9 @@ def test_a_file_that_cannot_be_read_is_said_so(tmp_path: Path, text: str | bytes
 
 
 scalars = st.one_of(st.text(), st.booleans(), st.integers(), st.floats())
-keys = st.one_of(st.sampled_from(["name", "services", "load", "budget", "required", "url", *SERVICES]), st.text())
+keys = st.one_of(
+    st.sampled_from(["name", "allow", "hosts", "services", "load", "budget", "required", "url", *SERVICES]), st.text()
+)
 tables = st.recursive(scalars, lambda inner: st.dictionaries(keys, inner, max_size=4), max_leaves=12)
 
 

@@ -10,11 +10,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 
+from harness.budget import Budget
 from harness.checks.effects import check_effects
+from harness.checks.recovery import check_recovery
 from harness.checks.sessions import Allowance, Residue, check_sessions
 from harness.history import History
 from harness.ledger import LedgerRead
@@ -29,9 +33,12 @@ from harness.load.plan import LoadPlan
 from harness.load.settings import LoadSettings
 from harness.load.websocket.sockets import Sockets
 from harness.probes.final_read import read_ledger
+from harness.probes.health import http_health
 from harness.records import Outcome
 from harness.verdict import Finding, Verdict, merge
 from infra.ready import wait_until
+from tests.harness.canaries import watching
+from tests.harness.runs import evidence, fault
 from tests.infra.services.rig import LIMIT_S, MakeApi, Program, Service
 
 PASS, FAIL = Verdict.PASS, Verdict.FAIL
@@ -188,3 +195,25 @@ def test_full_cache(plant: Plant, api: Service) -> None:
     full = plant("full_cache:64")
     assert [cached(full, n) for n in (3, 1, 30, 30)] == [3 * 8192, 4 * 8192, 65536, 65536]
     assert cached(api, 3) == 0
+
+
+def test_flapping_recovery(plant: Plant, redis_server: tuple[Program, str], tmp_path: Path) -> None:
+    def recovered(service: Service) -> Verdict:
+        """Break its Redis and mend it, and return what the check makes of what a canary saw of that."""
+        with watching(urlsplit(service.url).port or 0, epoch_s=40.0, hold_s=0.3) as run:
+            run.step("injected")
+            injected_s = run.now_s()
+            redis_server[0].stop()
+            run.step("proved")
+            wait_until("unready", lambda: None if http_health(f"{service.url}/ready") else "ready", limit_s=LIMIT_S)
+            redis_server[0].start()
+            healed_s = run.now_s()
+            run.step("healing", "healed")
+            run.wait_for()
+        down = fault(injected_s, healed_s, proved_s=injected_s, healing_s=healed_s)
+        found = evidence(tmp_path / service.url[-5:], faults=[down], events=run.events)
+        (finding,) = (f for f in check_recovery(found, Budget(recovery_s=2.0)) if f.check == "recovery")
+        return finding.verdict
+
+    assert recovered(plant("")) is PASS
+    assert recovered(plant("flapping_recovery:3")) is FAIL

@@ -10,8 +10,10 @@ from itertools import count
 import pytest
 import redis
 
+from harness.history import History
 from harness.load.arrivals import constant
 from harness.load.call import Call
+from harness.load.cancels import Cancels
 from harness.load.clients import API, AUTH, POSTGRES, REDIS, Addresses, open_clients
 from harness.load.digest import Digest
 from harness.load.engine import Engine
@@ -22,7 +24,9 @@ from harness.load.preparation import log_in
 from harness.load.settings import LoadSettings
 from harness.load.users import Users
 from harness.load.websocket.sockets import Sockets
+from harness.probes.final_read import read_ledger
 from harness.records import Outcome
+from harness.verdict import Verdict
 from infra.ready import wait_until
 from tests.infra.services.rig import LIMIT_S, MakeApi, Program, Service
 
@@ -130,3 +134,33 @@ def test_a_whole_load_of_arrivals_users_and_sockets(addresses: Addresses) -> Non
     assert load.failure is None
     assert {outcome for _, outcome in taken.counts} == {Outcome.OK}, taken.errors
     assert any(tag.kind == "connect" and tag.operation == "rpc_echo" for tag in taken.times)
+
+
+def test_calls_given_up_in_flight_leave_nothing_wrong_behind(addresses: Addresses) -> None:
+    """Over HTTP, PostgreSQL's protocol and Redis', a third of all calls, while requests are written or awaited."""
+    mix = Mix({"rpc_echo": 2, "rpc_slow": 2, "cache_put": 2, "cache_get": 2, "pg_write": 2, "redis_get": 1})
+    settings = LoadSettings(200.0, mix, cancels=Cancels(0.33, 0.0, 0.004), users=Users(5, mix, 0.01))
+    plan = LoadPlan(settings, (constant(200, 60),), addresses, "run-given-up", 7331)
+    load = Engine(plan.part(), epoch_s=time.perf_counter())
+    taken = Digest()
+    load.start()
+
+    def enough() -> str | None:
+        nonlocal taken
+        taken = Digest.sum([taken, load.take()])
+        given_up = {operation: taken.counts[operation, Outcome.CANCELLED] for operation in ("rpc_slow", "pg_write")}
+        return None if min(given_up.values()) >= 20 else f"{given_up}"
+
+    wait_until("calls to be given up", enough, limit_s=LIMIT_S)
+    assert load.stop(drain_s=LIMIT_S)
+    taken = Digest.sum([taken, load.take()])
+    assert load.failure is None
+    assert {outcome for _, outcome in taken.counts} == {Outcome.OK, Outcome.CANCELLED}, taken.errors
+    assert not taken.errors
+    seen = History(taken.samples)
+    assert [f.verdict for f in seen.reply_keys.findings()] == [Verdict.PASS]
+    assert [f.verdict for f in seen.stale.findings()] == [Verdict.PASS]
+    written = read_ledger(addresses.postgres, prefix="run-given-up-")
+    assert [f.verdict for f in seen.writes.findings(written)] == [Verdict.PASS]
+    # Writes were among what was given up.
+    assert len(seen.writes.open) > 0
