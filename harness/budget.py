@@ -24,6 +24,7 @@ _PARSERS: Mapping[str, Parser] = {
     "error_fraction": parse_fraction,
     "dropped_fraction": parse_fraction,
     "recovery_s": parse_duration_s,
+    "resources_recovery_s": parse_duration_s,
     "latency_s_p95": parse_duration_s,
     "slowdown_fraction": parse_fraction,
     "latency_drift_per_h": _growing,
@@ -61,7 +62,8 @@ class Budget:
 
     `error_fraction` is of the replies outside fault windows and their
     recoveries (99.9 % uptime); `dropped_fraction` is of all arrivals, that the
-    load's in-flight cap turned away; `recovery_s` is from each verified heal;
+    load's in-flight cap turned away; `recovery_s` is from each verified heal,
+    and `resources_recovery_s` from there until pools, descriptors and memory are back (0 asks nothing);
     `latency_s_p95` is the p95 response time outside faults, in the median tick,
     `slowdown_fraction` how much that may rise from before the faults to after them,
     and `latency_drift_per_h` the fraction by which it may rise with every hour;
@@ -82,6 +84,7 @@ class Budget:
     error_fraction: float = 0.001
     dropped_fraction: float = 0.001
     recovery_s: float = 10.0
+    resources_recovery_s: float = 0.0
     latency_s_p95: float = 0.5
     slowdown_fraction: float = 0.25
     # What 10 % over a day and 25 % over two come to.

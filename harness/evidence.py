@@ -7,6 +7,7 @@ and no aftermath touches.
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -16,19 +17,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.canary_words import Word, read_words
 from harness.history import History
 from harness.ledger import LedgerRead
 from harness.load.digest import ErrorKey
 from harness.records import PHASE_OF_FAULTS, Event, FaultWindow, Outcome
+from harness.resources import BEFORE_S, WAITING, held, is_waiting, resources_back
 from harness.series import Floats, RunSeries
-from harness.stats.recovery import Band, Recovery, Window, healthy_band, recovery, settled
+from harness.stats.recovery import Band, Parts, Recovery, Window, healthy_band, recovery, settled
 from harness.verdict import Finding
 
 # A generator later than this at a tick's p95 shared its machine with something that slows the system down as well. On a
 # machine of its own no tick of a soak is later than 5 ms; Windows' timers alone take 16 ms.
 LATE_S = 0.03 if sys.platform == "win32" else 0.01
-# A few callers wait for a pool's connection at any moment of a busy service's day.
-_WAITING = 5.0
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,60 @@ class Evidence:
 
     @cached_property
     def recoveries(self) -> Mapping[FaultWindow, Recovery]:
-        """Each healed fault's recovery; empty when there is no baseline to recover to."""
-        healed = [f for f in self.faults if f.healed_s is not None]
-        if not healed:
-            return {}
-        windows, band = self._windows, self.band
+        """Each healed fault's recovery as it is judged; empty when there is no baseline to recover to."""
+        return {fault: parts.whole for fault, parts in self.parts.items()}
+
+    @cached_property
+    def parts(self) -> Mapping[FaultWindow, Parts]:
+        """Each healed fault's recovery in parts; empty when there is no baseline to recover to."""
+        band = self.band
         if band is None:
             return {}
         result = {}
-        for fault in healed:
+        for fault in self.faults:
+            if fault.healed_s is None:
+                continue
             # While another fault holds on, nothing can recover: the clock starts when the last of them is healed.
-            healed_at_s = self._all_healed_s(fault)
+            begins_s, healed_s = self._disturbances[fault]
             # The next fault ends what can be seen of this one's recovery, and so does the death of the harness.
-            later = [f.injected_s for f in self.faults if f.injected_s > healed_at_s]
-            later += [from_s for from_s, _ in self.gaps if from_s > healed_at_s]
+            later = [f.injected_s for f in self.faults if f.injected_s > healed_s]
+            later += [from_s for from_s, _ in self.gaps if from_s > healed_s]
             ends_s = min(later, default=self.load_end_s)
-            result[fault] = recovery([w for w in windows if w.end_s <= ends_s], band, healed_at_s=healed_at_s)
+            latency = recovery([w for w in self._windows if w.end_s <= ends_s], band, healed_at_s=healed_s)
+            resources = resources_back(self.series, self._before(begins_s), healed_s=healed_s, ends_s=ends_s)
+            word = self.words.get(fault)
+            result[fault] = (
+                Parts(latency=latency, resources=resources)
+                if word is None
+                else Parts(
+                    latency=latency,
+                    first_success=word.returned.first_success,
+                    lasting=word.returned.lasting,
+                    resources=resources,
+                    interrupted=word.returned.interrupted,
+                    amid=word.amid,
+                    unseen_s=word.returned.unseen_s,
+                )
+            )
         return result
+
+    @cached_property
+    def words(self) -> Mapping[FaultWindow, Word]:
+        """What the canary told of each healed fault, none for one that it did not look at."""
+        return read_words(self.events, self.faults)
+
+    def _before(self, begins_s: float) -> NDArray[np.bool_]:
+        """Return the ticks, shape (n,), of the last minute before a disturbance, in none before it.
+
+        If there are none, those before the first.
+        """
+        since_s = max(self.warm_s, begins_s - BEFORE_S)
+        others = [
+            span for span in {*self._disturbances.values(), *self.gaps} if since_s < span[1] and span[0] < begins_s
+        ]
+        before = self.series.outside(others, since_s=since_s, until_s=begins_s)
+        first_s = min((f.injected_s for f in self.faults), default=begins_s)
+        return before if before.any() else self.series.outside([], since_s=self.warm_s, until_s=first_s)
 
     @cached_property
     def band(self) -> Band | None:
@@ -96,21 +134,25 @@ class Evidence:
         first_s = min((f.injected_s for f in self.faults), default=self.load_end_s)
         calm = np.ones(len(t_s), dtype=np.bool_)
         for name, gauge in self.series.gauges.items():
-            if name.kind == "runtime" and name.figure.endswith("_waiting"):
-                waiting = _held(gauge.high)
-                calm &= settled(waiting, (t_s > self.warm_s) & (t_s <= first_s), slack=_WAITING) | np.isnan(waiting)
+            if is_waiting(name):
+                waiting = held(gauge.high)
+                calm &= settled(waiting, (t_s > self.warm_s) & (t_s <= first_s), slack=WAITING) | np.isnan(waiting)
         every = zip(self.series.windows(), calm, self.late, strict=True)
         return [dataclasses.replace(w, settled=bool(back)) for w, back, late in every if not late]
 
-    def _all_healed_s(self, fault: FaultWindow) -> float:
-        """Return when `fault` and all that overlap it, one through another, were healed."""
-        spans = [(f.injected_s, self.load_end_s if f.healed_s is None else f.healed_s) for f in self.faults]
-        begins_s, ends_s = fault.injected_s, fault.healed_s or fault.injected_s
-        # Backwards finds all that reach into it from before, then forwards all that go on from there.
-        for span in [*sorted(spans, reverse=True), *sorted(spans)]:
-            if span[0] <= ends_s and begins_s <= span[1]:
-                begins_s, ends_s = min(begins_s, span[0]), max(ends_s, span[1])
-        return ends_s
+    @cached_property
+    def _disturbances(self) -> Mapping[FaultWindow, tuple[float, float]]:
+        """From when to when there was each fault or one that overlaps it, one through another."""
+        spans: dict[FaultWindow, tuple[float, float]] = {}
+        together: list[FaultWindow] = []
+        ends_s = -math.inf
+        for fault in sorted(self.faults, key=lambda f: f.injected_s):
+            if fault.injected_s > ends_s:
+                together = []
+            together.append(fault)
+            ends_s = max(ends_s, self.load_end_s if fault.healed_s is None else fault.healed_s)
+            spans |= dict.fromkeys(together, (together[0].injected_s, ends_s))
+        return spans
 
     @cached_property
     def gaps(self) -> Sequence[tuple[float, float]]:
@@ -134,6 +176,12 @@ class Evidence:
         return self._phase("settle")
 
     @property
+    def warm_up_s(self) -> float:
+        """How long the services were given to warm up; one that begins anew needs as long again."""
+        phase = self._phase("warm_up")
+        return phase[1] - phase[0] if phase else 0.0
+
+    @property
     def grace_s(self) -> float:
         """How long after the last request the system could let go of what it held."""
         return self.settle[1] - self.load_end_s if self.settle else 0.0
@@ -154,7 +202,7 @@ class Evidence:
     @cached_property
     def requests(self) -> Floats:
         """How many requests had ended by the end of each tick, shape (n,)."""
-        return np.cumsum(self.series.count())
+        return np.cumsum(self.series.sent())
 
     @cached_property
     def totals(self) -> Counter[tuple[str, Outcome]]:
@@ -172,6 +220,13 @@ class Evidence:
         within_s = np.minimum(ends_s, to_s) - np.maximum(begins_s, from_s)
         return float(np.clip(within_s, 0, None)[self.late].sum())
 
+    def machine_busy(self, from_s: float, to_s: float) -> float:
+        """Return the mean share of all cores that was busy between two moments, 0 where nobody looked."""
+        within = (self.series.t_s > from_s) & (self.series.t_s <= to_s)
+        seen = self.series.machine[within] if len(self.series.machine) else self.series.machine
+        seen = seen[np.isfinite(seen)]
+        return float(seen.mean()) if len(seen) else 0.0
+
     @cached_property
     def calm(self) -> NDArray[np.bool_]:
         """The ticks of `quiet`, shape (n,), in which the generator was not late either."""
@@ -187,14 +242,5 @@ class Evidence:
                 spans.append((fault.injected_s, self.load_end_s))
             else:
                 lasting_s = after.observed_s if after.recovery_s is None else after.recovery_s
-                spans.append((fault.injected_s, self._all_healed_s(fault) + lasting_s))
+                spans.append((fault.injected_s, self._disturbances[fault][1] + lasting_s))
         return self.series.outside(spans, since_s=self.warm_s, until_s=self.load_end_s)
-
-
-def _held(values: Floats) -> Floats:
-    """Return a gauge with its last value held where it was not looked at; NaN before the first."""
-    known = np.flatnonzero(~np.isnan(values))
-    last = np.searchsorted(known, np.arange(len(values)), side="right") - 1
-    held = np.full(len(values), np.nan)
-    held[last >= 0] = values[known[last[last >= 0]]]
-    return held

@@ -113,7 +113,7 @@ def _service(evidence: Evidence, service: str, calm: NDArray[np.bool_]) -> dict[
             spent_s = np.diff(gauge.last, prepend=np.nan)
             # A restarted process counts from zero again.
             counted = calm & (spent_s >= 0)
-            requests = float(series.count()[counted].sum())
+            requests = float(series.sent()[counted].sum())
             if requests:
                 figures[f"{_CPU}.{service}"] = float(spent_s[counted].sum()) / requests
     return figures

@@ -13,17 +13,20 @@ from harness.budget import Budget
 from harness.checks.acknowledged import LEDGER_WRITES
 from harness.checks.control import check_control
 from harness.checks.effects import check_effects
-from harness.checks.faults import check_faults, check_recovery, check_services_alive
+from harness.checks.faults import check_faults, check_services_alive
 from harness.checks.growth import check_growth
 from harness.checks.latency import check_drift, check_latency
 from harness.checks.limits import check_limits
 from harness.checks.load import check_dropped, check_errors, check_generator, check_operations
 from harness.checks.memory import check_memory_ceiling, check_memory_rules
+from harness.checks.observed import check_observed
+from harness.checks.recovery import check_recovery
 from harness.checks.runtime import check_gc
 from harness.checks.sampled import SeriesSource
 from harness.checks.sequences import DELIVERY
 from harness.checks.sessions import check_sessions
 from harness.evidence import Evidence
+from harness.observations import Observation
 from harness.records import Outcome
 from harness.residue import residues
 from harness.verdict import Finding, guarded
@@ -37,12 +40,17 @@ _REPEATED = "ledger_retry"
 _CACHE_READS = "cache_get"
 
 
-def judge(evidence: Evidence, budget: Budget, source: SeriesSource) -> list[Finding]:
+def judge(
+    evidence: Evidence, budget: Budget, source: SeriesSource, observations: Sequence[Observation] = ()
+) -> list[Finding]:
     """Return every finding about a run; a check that crashes is INCONCLUSIVE and stops no other.
 
-    `source` has the run's series. A check of certain operations is made where the load has them.
+    `source` has the run's series; `observations` are what must have been seen for a pass to mean anything. A check of
+    certain operations is made where the load has them.
     """
     checks = {**_of_the_run(evidence, budget), **_of_series(evidence, budget, source), **_of_replies(evidence, budget)}
+    if observations:
+        checks = {"must_observe": lambda: check_observed(source, evidence.events, observations), **checks}
     findings = list(evidence.trouble)
     for check, decide in checks.items():
         findings += guarded(check, decide)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -44,14 +44,38 @@ class Statistic(StrEnum):
 
 
 INCREASES = frozenset({Statistic.INCREASE, Statistic.INCREASE_PER_S})
+SUMS = frozenset({Statistic.SUM, Statistic.SUM_PER_S})
 RATES = frozenset({Statistic.SUM_PER_S, Statistic.INCREASE_PER_S})
+# Of these kinds everything is a gauge or a running total, so a sum over ticks means nothing.
+_NOT_COUNTED = frozenset({"process", "container", "runtime", "witness", "log", "disk", "machine"})
+# Of these everything starts anew with each tick, so nothing in it has an increase.
+_COUNTED = frozenset({"load"})
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-*?")
 
 
 class When(StrEnum):
-    """Which part of a run: outside warm-up, faults and their aftermath, or all of it."""
+    """Which part of a run.
+
+    `CALM` is outside warm-up, faults and their aftermath, `WARM` all from the end
+    of warm-up to that of the load, `FAULTED` while something was broken, and
+    `HEALED` after the first heal, while nothing was.
+    """
 
     CALM = "calm"
     ALL = "all"
+    WARM = "warm"
+    FAULTED = "faulted"
+    HEALED = "healed"
+
+
+# How messages say in which part of the run something was.
+WHERE: Mapping[When, str] = {
+    When.CALM: "in the calm",
+    When.ALL: "in the whole run",
+    When.WARM: "after warm-up",
+    When.FAULTED: "while something was broken",
+    When.HEALED: "after a heal",
+}
 
 
 class Unit(NamedTuple):
@@ -59,6 +83,22 @@ class Unit(NamedTuple):
 
     parse: Callable[[str | float], float]
     format: Callable[[float], str]
+
+
+class Range(NamedTuple):
+    """From `minimum` to `maximum`, both included; where one is None there is no such end."""
+
+    minimum: float | None
+    maximum: float | None
+
+    def holds(self, value: float) -> bool:
+        """Return whether a value lies within."""
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+
+    def told(self, say: Callable[[float], str]) -> str:
+        """Return it in words, each end as `say` writes it."""
+        ends = {"at most": self.maximum, "at least": self.minimum}
+        return " and ".join(f"{word} {say(value)}" for word, value in ends.items() if value is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +136,44 @@ class SeriesLimit:
 
     def names(self, name: str) -> bool:
         """Return whether this limit is on the series `name`."""
-        return _fits(self.series, name) and not any(_fits(pattern, name) for pattern in self.excepted)
+        return names_series(self.series, self.excepted, name)
 
     def without_hours(self) -> SeriesLimit:
         """Return the limit without what it allows for each hour."""
         return dataclasses.replace(self, growth=tuple(each for each in self.growth if each.per != "h"))
 
 
+def names_series(pattern: str, excepted: Iterable[str], name: str) -> bool:
+    """Return whether `pattern` names the series `name`, and none of `excepted` does."""
+    return _fits(pattern, name) and not any(_fits(each, name) for each in excepted)
+
+
 def _fits(pattern: str, name: str) -> bool:
     parts, named = pattern.split("."), name.split(".")
     return len(parts) == len(named) and all(map(fnmatchcase, named, parts))
+
+
+def is_series_name(value: object) -> bool:
+    """Return whether it can name a series: KIND.FIGURE or KIND.SUBJECT.FIGURE, with wildcards or without."""
+    if not isinstance(value, str):
+        return False
+    parts = value.split(".")
+    return 2 <= len(parts) <= 3 and all(part and set(part) <= _NAME for part in parts)
+
+
+def misfit(series: str, statistic: Statistic | None) -> str:
+    """Return why a statistic says nothing of such a series; empty where it does."""
+    kind = series.partition(".")[0]
+    if statistic in SUMS and kind in _NOT_COUNTED:
+        return f"is for what is counted tick by tick, not for {kind}: of a running total take increase"
+    if statistic in INCREASES and kind in _COUNTED:
+        return f"is for a running total, and {kind} is counted tick by tick: take sum"
+    return ""
+
+
+def amount(series: str, statistic: Statistic, value: float) -> str:
+    """Return what a statistic of a series came to, in its unit."""
+    return unit_of(series, statistic).format(value) + ("/s" if statistic in RATES else "")
 
 
 def unit_of(series: str, statistic: Statistic = Statistic.EVERY) -> Unit:

@@ -18,7 +18,7 @@ from harness.journal import Journal
 from harness.load.digest import Digest, ErrorKey, capped
 from harness.load.histograms import HistogramLog
 from harness.probes.sampler import Sampler
-from harness.records import Event, Outcome
+from harness.records import UNASKED, Event, Outcome
 
 # An interval line of the histogram log is for merging, not for looking at: ten seconds keep 48 h small.
 _HISTOGRAM_INTERVAL_S = 10.0
@@ -144,9 +144,15 @@ class Recorder:
 
 
 def summarise(digest: Digest) -> dict[str, float]:
-    """Return one tick's series of the load: counts by operation and outcome, response-time quantiles, lag (seconds)."""
+    """Return one tick's series of the load: counts by operation and outcome, response-time quantiles, lag (seconds).
+
+    `load.all.good_fraction` is the share that was answered well of all that ended and somebody waited for.
+    """
     values: dict[str, float] = {f"load.{op}.{outcome}": float(n) for (op, outcome), n in digest.counts.items()}
     values["load.all.offered"] = float(digest.offered)
+    awaited = {key: n for key, n in digest.counts.items() if key[0] not in UNASKED and key[1] is not Outcome.CANCELLED}
+    if total := sum(awaited.values()):
+        values["load.all.good_fraction"] = sum(n for (_, how), n in awaited.items() if how is Outcome.OK) / total
     for operation in ["all", *sorted({tag.operation for tag in digest.times})]:
         times = digest.response(None if operation == "all" else operation)
         if times.total:

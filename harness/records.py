@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     Redis' "too many clients"). `BAD_STATUS`: any other error that the system
     answered. `WRONG_REPLY`: it said yes, and the reply is not one to what was
     asked. `DROPPED`: it was never sent, since no slot was free when it was due.
+    `CANCELLED`: its caller gave it up in flight, as planned, before its deadline;
+    indeterminate once more, and no fault of the system.
     """
 
     OK = "ok"
@@ -32,7 +34,11 @@ class Outcome(StrEnum):
     BAD_STATUS = "bad_status"
     WRONG_REPLY = "wrong_reply"
     DROPPED = "dropped"
+    CANCELLED = "cancelled"
 
+
+# How requests end by the load's own doing: the system has answered nothing, well or badly.
+OWN_DOING = frozenset({Outcome.DROPPED, Outcome.CANCELLED})
 
 # What comes by itself and in any number, such as messages to a subscriber: it is no answer to a request.
 UNASKED = frozenset({"ws_delivery"})
@@ -157,6 +163,10 @@ class LogRef:
 
 
 ServiceRef = ProcessRef | ContainerRef | MetricsRef | LogRef
+
+
+# The kinds of fault that end the service that they are aimed at, and start it again.
+ENDING = frozenset({"kill", "terminate", "restart"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.journal import Buckets, JournalReader
-from harness.records import Outcome
+from harness.records import OWN_DOING, Outcome
 from harness.stats.recovery import Window
 
 Floats = NDArray[np.float64]
@@ -55,7 +55,8 @@ class RunSeries:
     `outcomes` counts requests by (operation, outcome); `latency_s` is the p95 of
     all response times, `median_s` their p50, and `lag_s` the p95 of the generator's
     own lateness, NaN in a tick without a reply; `gauges` are what the probes saw,
-    and `sampled` tells the ticks in which they looked.
+    and `sampled` tells the ticks in which they looked; `machine` is the share of all
+    cores that was busy, NaN where nobody looked.
     """
 
     t_s: Floats
@@ -65,6 +66,7 @@ class RunSeries:
     gauges: Mapping[GaugeName, Gauge] = field(default_factory=dict)
     sampled: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     median_s: Floats = field(default_factory=lambda: np.zeros(0))
+    machine: Floats = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def read(cls, journal: JournalReader) -> Self:
@@ -90,6 +92,7 @@ class RunSeries:
             gauges,
             ~np.isnan(looks) if _PASS in names else np.ones(len(t_s), dtype=np.bool_),
             mean_on_ticks(journal, "load.all.response_s_p50", t_s),
+            mean_on_ticks(journal, "machine.all.cpu_fraction", t_s),
         )
 
     @property
@@ -103,13 +106,17 @@ class RunSeries:
         return {name.subject: gauge for name, gauge in self.gauges.items() if (name.kind, name.figure) in _PROCESSES}
 
     def count(self, *outcomes: Outcome, operation: str | None = None) -> Floats:
-        """Return how many requests ended in each tick with one of `outcomes` (none given: any but dropped)."""
-        wanted = set(outcomes) or set(Outcome) - {Outcome.DROPPED}
+        """Return how many requests ended in each tick with one of `outcomes` (none given: with any of the system's)."""
+        wanted = set(outcomes) or set(Outcome) - OWN_DOING
         total = np.zeros_like(self.t_s)
         for (name, outcome), counts in self.outcomes.items():
             if outcome in wanted and operation in {None, name}:
                 total = total + counts
         return total
+
+    def sent(self) -> Floats:
+        """Return how many requests ended in each tick that the system was asked, whoever ended them."""
+        return self.count() + self.count(Outcome.CANCELLED)
 
     def windows(self) -> list[Window]:
         """Return the client windows, one a tick."""

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Self
 
 import numpy as np
 
+from harness.aborts import Abort
 from harness.budget import Budget
 from harness.evidence import LATE_S
+from harness.limits import Range, Statistic, When
+from harness.lookout import Counts, Lookout
 from harness.records import PHASE_OF_FAULTS
-from harness.units import format_bytes, format_s
+from harness.units import format_s
 from harness.verdict import Verdict
 
 P95 = "load.all.response_s_p95"
@@ -33,40 +35,38 @@ _BASELINE_MIN, _BASELINE_MAX = 6, 512
 _SIGMAS = 6.0
 # What a shared machine adds for reasons of its own.
 _SLACK_S = 0.05
-# How long a ceiling may be broken, in ticks: a peak is for the checks, which see every sample.
-_TICKS = 10
-_MACHINE_FULL, _GENERATOR_BUSY = 0.9, 0.95
+# How long a ceiling may be broken, in samples: a peak is for the checks, which see every sample.
+_SAMPLES = 10
+_MACHINE_FULL, _MACHINE_BUSY, _GENERATOR_BUSY = 0.9, 0.95, 0.95
+# A small machine that runs all of it is busy for seconds at a time, when a burst or a recovery is due, and healthy
+# soaks on two cores take a third of them; a minute of nothing left is a load that it cannot carry.
+_BUSY_WINDOWS = 6
+# Of the share of good replies that the budget asks for: with less than half of it for so long, nothing is left to see.
+_GOOD_SHARE = 0.5
 # Phases in which load is as it will be, and nothing planned is done to it but faults.
 _CALM_PHASES = frozenset({PHASE_OF_FAULTS, "hold"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ceiling:
-    """What the series that match `pattern` may not stay above for `ticks` ticks.
+def usual(budget: Budget) -> tuple[Abort, ...]:
+    """Return what ends any run: what a service holds fails; what a machine or a generator at its end shows is nothing.
 
-    With `per_s` it is their increase a second. `verdict` is what a run that was stopped for it comes to.
+    So does an error budget that is spent many times over: what that means, the checks decide.
     """
 
-    pattern: str
-    limit: float
-    verdict: Verdict
-    in_bytes: bool = False
-    per_s: bool = False
-    ticks: int = _TICKS
+    def ceiling(series: str, limit: float, verdict: Verdict, statistic: Statistic = Statistic.EVERY) -> Abort:
+        return Abort(series, statistic, Range(None, limit), 0.0, _SAMPLES, When.ALL, verdict)
 
-    def told(self, value: float) -> str:
-        """Return a value in its unit."""
-        return format_bytes(value) if self.in_bytes else f"{value:.0%}"
-
-
-def ceilings(memory_ceiling_bytes: float) -> tuple[Ceiling, ...]:
-    """Return the usual ones: what a service holds fails; a machine or a generator at its end proves nothing."""
+    held, undecided, per_s = budget.memory_ceiling_bytes, Verdict.INCONCLUSIVE, Statistic.INCREASE_PER_S
+    good = Range(_GOOD_SHARE * (1 - budget.error_fraction), None)
+    busy = Range(None, _MACHINE_BUSY)
     return (
-        Ceiling("process.*.rss_bytes", memory_ceiling_bytes, Verdict.FAIL, in_bytes=True),
-        Ceiling("container.*.memory_bytes", memory_ceiling_bytes, Verdict.FAIL, in_bytes=True),
-        Ceiling("machine.all.memory_fraction", _MACHINE_FULL, Verdict.INCONCLUSIVE),
-        Ceiling("generator.cpu_s", _GENERATOR_BUSY, Verdict.INCONCLUSIVE, per_s=True),
-        Ceiling("worker.*.cpu_s", _GENERATOR_BUSY, Verdict.INCONCLUSIVE, per_s=True),
+        ceiling("process.*.rss_bytes", held, Verdict.FAIL),
+        ceiling("container.*.memory_bytes", held, Verdict.FAIL),
+        ceiling("machine.all.memory_fraction", _MACHINE_FULL, undecided),
+        ceiling("generator.cpu_s", _GENERATOR_BUSY, undecided, per_s),
+        ceiling("worker.*.cpu_s", _GENERATOR_BUSY, undecided, per_s),
+        Abort("machine.all.cpu_fraction", Statistic.MEAN, busy, _WIDTH_S, _BUSY_WINDOWS),
+        Abort("load.all.good_fraction", Statistic.MEAN, good, _WIDTH_S, _IN_A_ROW, When.CALM),
     )
 
 
@@ -81,8 +81,8 @@ class _Window:
 class Watch:
     """Sees the ticks of one run; `reason` is empty until there is one to stop it, and `verdict` what it then comes to.
 
-    A stop for slowness is INCONCLUSIVE by itself: whether the service is slower the checks decide. `see` belongs to one
-    thread, `note` may come from any.
+    `aborts` end any run, `asked` are those of one scenario. A stop for slowness is INCONCLUSIVE by itself: whether the
+    service is slower the checks decide. `see` belongs to one thread, `note` may come from any.
     """
 
     def __init__(
@@ -90,7 +90,8 @@ class Watch:
         *,
         slowdown_fraction: float,
         aftermath_s: float,
-        ceilings: tuple[Ceiling, ...],
+        aborts: Iterable[Abort],
+        asked: Iterable[Abort] = (),
         slack_s: float = _SLACK_S,
         width_s: float = _WIDTH_S,
     ) -> None:
@@ -98,27 +99,34 @@ class Watch:
         self.verdict = Verdict.INCONCLUSIVE
         self._factor = math.log1p(slowdown_fraction)
         self._aftermath_s = aftermath_s
-        self._ceilings = ceilings
+        self._asked = [Lookout(abort) for abort in asked]
+        self._lookouts = [*(Lookout(abort) for abort in aborts), *self._asked]
+        self._counts = Counts()
         self._slack_s = slack_s
         self._width_s = width_s
         self._noted: deque[tuple[str, Mapping[str, object]]] = deque()
         self._calm_phase = False
         self._broken: set[tuple[object, object]] = set()
+        self._healed = False
         self._quiet_from_s = 0.0
         self._window: _Window | None = None
         self._baseline: list[float] = []
         self._slow: list[float] = []
-        self._above: dict[str, int] = {}
-        self._totals: dict[str, tuple[float, float]] = {}
 
     @classmethod
-    def over(cls, budget: Budget) -> Self:
-        """Return the watch over a run of this budget."""
+    def over(cls, budget: Budget, aborts: Iterable[Abort] = ()) -> Self:
+        """Return the watch over a run of this budget, which `aborts` end early as well."""
         return cls(
             slowdown_fraction=budget.slowdown_fraction,
             aftermath_s=budget.recovery_s,
-            ceilings=ceilings(budget.memory_ceiling_bytes),
+            aborts=usual(budget),
+            asked=aborts,
         )
+
+    @property
+    def unwatched(self) -> tuple[str, ...]:
+        """The names in `asked` that no series of this run bears so far: what they forbid was never looked for."""
+        return tuple(each.abort.series for each in self._asked if not each.found)
 
     def note(self, kind: str, **detail: object) -> None:
         """Hear of an event: `phase` with its `name`, `fault` with its `step`, `fault` and `target`."""
@@ -143,34 +151,39 @@ class Watch:
                 if detail.get("step") == "injected":
                     self._broken.add(fault)
                 elif detail.get("step") in {"healed", "not_healed"}:
+                    self._healed |= detail.get("step") == "healed"
                     self._broken.discard(fault)
                     self._quiet_from_s = t_s + self._aftermath_s
-        if self._broken or not self._calm_phase or t_s < self._quiet_from_s:
+        if not self._calm(t_s):
             # What a window saw before is not told apart from what it saw since.
             self._window = None
             self._slow.clear()
 
     def _look_up(self, t_s: float, values: Mapping[str, float]) -> None:
-        """Hold every series that has a ceiling against it."""
-        for ceiling in self._ceilings:
-            for name in values:
-                if not fnmatchcase(name, ceiling.pattern):
-                    continue
-                value = self._rate(name, t_s, values[name]) if ceiling.per_s else values[name]
-                self._above[name] = self._above.get(name, 0) + 1 if value > ceiling.limit else 0
-                if self._above[name] >= ceiling.ticks:
-                    limit, seen = ceiling.told(ceiling.limit), ceiling.told(value)
-                    self.verdict = ceiling.verdict
-                    self.reason = f"{name} above {limit} for {ceiling.ticks} ticks, {seen} at {t_s:.1f} s"
+        """Hold every series that is watched against what is allowed."""
+        whole, parts = self._counts.whole(values), self._parts(t_s)
+        for lookout in self._lookouts:
+            reason = lookout.see(t_s, whole, inside=lookout.abort.when in parts)
+            if reason and not self.reason:
+                self.reason, self.verdict = reason, lookout.abort.verdict
 
-    def _rate(self, name: str, t_s: float, total: float) -> float:
-        before_s, before = self._totals.get(name, (t_s, total))
-        self._totals[name] = (t_s, total)
-        return (total - before) / (t_s - before_s) if t_s > before_s else 0.0
+    def _parts(self, t_s: float) -> set[When]:
+        """Return the parts of the run in which it is now."""
+        whole = not self._broken
+        return {
+            When.ALL,
+            *([When.WARM] if self._calm_phase else []),
+            *([When.CALM] if self._calm(t_s) else []),
+            *([When.HEALED] if self._calm_phase and self._healed and whole else []),
+            *([] if whole else [When.FAULTED]),
+        }
+
+    def _calm(self, t_s: float) -> bool:
+        return self._calm_phase and not self._broken and t_s >= self._quiet_from_s
 
     def _look_back(self, t_s: float, values: Mapping[str, float]) -> None:
         """Add the tick to its window, and judge the window when it is over."""
-        if self._broken or not self._calm_phase or t_s < self._quiet_from_s:
+        if not self._calm(t_s):
             return
         if self._window is None:
             self._window = _Window(t_s)  # this tick began before it was known to be calm

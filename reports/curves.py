@@ -28,7 +28,7 @@ _TOTALS = frozenset(
     }
 )
 # The gravest lowest in the stack, where its own height can be read off the axis.
-_ERRORS = tuple(str(outcome) for outcome in reversed(Outcome) if outcome is not Outcome.OK)
+_ERRORS = tuple(str(outcome) for outcome in reversed(Outcome) if outcome not in (Outcome.OK, Outcome.CANCELLED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _throughput(series: _Series) -> Iterator[Panel]:
     ticks_s = np.unique(np.concatenate([t_s for group in counts.values() for t_s, _ in group]))
     rates = {outcome: _rate(ticks_s, group) for outcome, group in counts.items()}
     rates.setdefault("ok", np.zeros_like(ticks_s))
-    both = [_line(name, ticks_s, rates[name]) for name in ("offered", "ok") if name in rates]
+    both = [_line(name, ticks_s, rates[name]) for name in ("offered", "ok", "cancelled") if name in rates]
     yield Panel("load", "Throughput: offered and answered well", "per_s", tuple(both))
     yield Panel("load", "Errors by outcome", "per_s", _stack(ticks_s, rates), stacked=True)
 

@@ -14,19 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.canary_words import Word, read_words
 from harness.records import Event, FaultWindow
+from harness.stats.recovery import tell_answers
 from harness.units import format_s
 from harness.verdict import Finding, Verdict
 
 TIMELINE = "timeline.json"
 
+_WHOLE, _PARTS = "recovery", "recovery_parts"
 _KNOWN = frozenset({"step", "fault", "target", "reason"})
-_PLANNED = frozenset({"inject_s", "heal_s", "fault", "target"})
+_PLANNED = frozenset({"inject_s", "heal_s", "fault", "target", "course"})
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
-    """One fault for the reader. `window` is None when its turn never came; the texts may be empty."""
+    """One fault for the reader. `window` is None when its turn never came; the texts may be empty.
+
+    `parts` are what its recovery was made of, each in words.
+    """
 
     name: str
     parameters: str
@@ -34,6 +40,7 @@ class FaultRow:
     window: FaultWindow | None
     recovery: str = ""
     verdict: Verdict | None = None
+    parts: tuple[str, ...] = ()
 
 
 def fault_rows(events: Sequence[Event], findings: Iterable[Finding], run_folder: Path) -> list[FaultRow]:
@@ -102,29 +109,35 @@ def _planned(run_folder: Path) -> list[FaultRow]:
         return []
 
 
-def _with_recoveries(rows: list[FaultRow], events: Iterable[Event], findings: Iterable[Finding]) -> list[FaultRow]:
-    """Give each healed fault its recovery: the judge's finding, or where it said nothing the run's own event."""
-    judged: defaultdict[str, list[Finding]] = defaultdict(list)
+def _with_recoveries(rows: list[FaultRow], events: Sequence[Event], findings: Iterable[Finding]) -> list[FaultRow]:
+    """Give each healed fault its recovery: the judge's findings, or where it said nothing what the canary told."""
+    judged: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in findings:
-        if finding.check == "recovery":
-            judged[finding.where].append(finding)
-    seen: defaultdict[str, list[Event]] = defaultdict(list)
-    for event in events:
-        if event.kind == "recovery":
-            seen[f"{event.detail.get('fault')} {event.detail.get('target')}"].append(event)
+        judged[finding.check, finding.where].append(finding)
+    words = read_words(events, [row.window for row in rows if row.window is not None])
     told = []
     for row in rows:
-        healed = row.window is not None and row.window.healed_s is not None
-        if healed and judged[row.name]:
-            finding = judged[row.name].pop(0)
-            told.append(dataclasses.replace(row, recovery=finding.observed, verdict=finding.verdict))
-        elif healed and seen[row.name]:
-            took_s = seen[row.name].pop(0).detail.get("recovery_s")
-            text = format_s(took_s) if isinstance(took_s, int | float) else "not seen"
-            told.append(dataclasses.replace(row, recovery=text))
-        else:
+        if row.window is None or row.window.healed_s is None:
             told.append(row)
+            continue
+        in_parts, whole = judged[_PARTS, row.name], judged[_WHOLE, row.name]
+        parts = tuple(in_parts.pop(0).observed.split(", ")) if in_parts else _answers(words.get(row.window))
+        recovery, verdict = "", None
+        if whole:
+            finding = whole.pop(0)
+            # Of what it says only the whole: its parts stand beside it.
+            recovery = finding.observed.partition(" (")[0] if parts else finding.observed
+            verdict = finding.verdict
+        told.append(dataclasses.replace(row, recovery=recovery, verdict=verdict, parts=parts))
     return told
+
+
+def _answers(word: Word | None) -> tuple[str, ...]:
+    """Return what the canary of a run without a verdict had told."""
+    if word is None:
+        return ()
+    seen = word.returned
+    return tuple(tell_answers(seen.first_success, seen.lasting, interrupted=seen.interrupted))
 
 
 def _words(parameters: Mapping[str, object]) -> str:

@@ -177,6 +177,7 @@ def _holds(path: Path) -> str:
     return {
         "journal.db": "every series and event, SQLite",
         "verdict.json": "the verdict and its findings",
+        "scenario.json": "what was played, so that it can be played again",
         "timeline.json": "the faults as planned and as played",
         "figures.json": "the run in figures, for later runs",
         "allocations.json": "the lines whose memory grew most",

@@ -1,12 +1,17 @@
-"""Did every fault take effect and heal, did the services live through it, and how long did recovery take?"""
+"""Did every fault take effect and heal, and did the services live through it?"""
 
 from __future__ import annotations
 
-from harness.budget import Budget
+from collections.abc import Sequence
+
 from harness.evidence import Evidence
-from harness.stats.recovery import GOOD_MIN, GOOD_OF
-from harness.stats.survival import summarise
+from harness.records import ENDING, Event, FaultWindow
 from harness.verdict import Finding, Verdict
+
+# The first look at a service after it ended sees that; one whose figures come as a stream, the next.
+_LOOKS_TO_SEE = 2
+# One look finds it gone, the next asks who it is now, and the answer is there by the one after that.
+_LOOKS_TO_MEET = 3
 
 
 def check_faults(evidence: Evidence) -> list[Finding]:
@@ -28,65 +33,61 @@ def check_faults(evidence: Evidence) -> list[Finding]:
 
 
 def check_services_alive(evidence: Evidence) -> list[Finding]:
-    """Return a failure for each service that ended during the run."""
-    gone = [e for e in evidence.events if e.kind == "service_gone"]
+    """Return a failure for each time that a service ended and was not meant to, or was and never came back."""
     if unseen := sorted(set(evidence.services) - set(evidence.series.memory)):
         names = ", ".join(unseen)
         told = f"whether {names} lived through the run was not seen: no process of it could be measured"
         return [Finding("services_alive", Verdict.INCONCLUSIVE, f"{names} not seen", "all seen", "stack", told)]
-    if not gone:
-        return [Finding("services_alive", Verdict.PASS, "all", "all", "stack", "every service lived through the run")]
-    return [
-        Finding(
-            "services_alive",
-            Verdict.FAIL,
-            f"ended at {e.t_s:.1f} s",
-            "alive to the end",
-            str(e.detail["service"]),
-            f"{e.detail['service']} ended by itself at {e.t_s:.1f} s; its log is in the run folder",
-        )
-        for e in gone
-    ]
-
-
-def check_recovery(evidence: Evidence, budget: Budget) -> list[Finding]:
-    """Return whether each fault's recovery kept the budget; one that was not seen to its end never passes.
-
-    What several of them say together is told beside them and not judged.
-    """
+    gone = [event for event in evidence.events if event.kind == "service_gone"]
+    planned = _planned_ends(evidence, gone)
     findings = []
-    for fault in evidence.faults:
-        if fault.healed_s is None:
-            continue  # the faults check has said so
-        context = f"({fault.name}, heal at {fault.healed_s:.1f} s, seed {evidence.seed})"
-        seen = evidence.recoveries.get(fault)
-        if seen is None:
-            verdict, observed, sign = Verdict.INCONCLUSIVE, "no baseline to recover to", "against"
-        elif seen.recovery_s is None:
-            # Bad beyond the budget is a failure; good, but for too few windows, is too little seen.
-            late = seen.last_bad_s > budget.recovery_s
-            verdict = Verdict.FAIL if late else Verdict.INCONCLUSIVE
-            observed, sign = f"> {seen.observed_s:.1f} s (no {GOOD_MIN} good of {GOOD_OF} windows)", "against"
+    for number, event in enumerate(gone):
+        service, fault = str(event.detail["service"]), planned.get(number)
+        if fault is None:
+            told = f"ended by itself at {event.t_s:.1f} s"
+        elif not _came_back(evidence, service, event, fault):
+            told = f"was ended by {fault.fault} and had not come back by {_seen_by_s(evidence, fault):.1f} s"
         else:
-            verdict = Verdict.FAIL if seen.recovery_s > budget.recovery_s else Verdict.PASS
-            observed = f"{seen.recovery_s:.1f} s (last bad {seen.last_bad_s:.1f} s)"
-            sign = ">" if verdict is Verdict.FAIL else "<="
-            # What was left out lies between the last bad window and the first good one: it may have been good.
-            left_out_s = evidence.left_out_s(fault.healed_s + seen.last_bad_s, fault.healed_s + seen.recovery_s)
-            if verdict is Verdict.FAIL and seen.recovery_s - left_out_s <= budget.recovery_s:
-                verdict = Verdict.INCONCLUSIVE
-                observed += f", {left_out_s:.1f} s of it not seen: the generator was late"
-        allowed = f"{budget.recovery_s:.1f} s"
-        message = f"recovery {observed} {sign} budget {allowed} {context}"
-        if evidence.band is not None and evidence.band.doubt and verdict is not Verdict.PASS:
-            message += f"; {evidence.band.doubt}"
-        findings.append(Finding("recovery", verdict, observed, allowed, fault.name, message))
-    survival = summarise(evidence.recoveries.values())
-    if survival is not None and survival.recoveries > 1:
-        told = str(survival)
-        findings.append(Finding("mttr", Verdict.PASS, told, "not judged", "all faults", f"recovery over all: {told}"))
-    if findings or evidence.faults:
-        return findings or [
-            Finding("recovery", Verdict.INCONCLUSIVE, "no heal", "a heal", "timeline", "no fault healed")
-        ]
-    return [Finding("recovery", Verdict.PASS, "none", "none", "timeline", "no fault to recover from")]
+            continue
+        observed, allowed = f"ended at {event.t_s:.1f} s", "alive to the end"
+        message = f"{service} {told}; its log is in the run folder"
+        findings.append(Finding("services_alive", Verdict.FAIL, observed, allowed, service, message))
+    if findings:
+        return findings
+    told = f"every service lived through the run{', but for planned ends' if planned else ''}"
+    return [Finding("services_alive", Verdict.PASS, "all", "all", "stack", told)]
+
+
+def _planned_ends(evidence: Evidence, gone: Sequence[Event]) -> dict[int, FaultWindow]:
+    """Return which faults ended services, by the number of the event that tells of it: the first."""
+    planned: dict[int, FaultWindow] = {}
+    for fault in evidence.faults:
+        if fault.fault not in ENDING:
+            continue
+        ends_s = _seen_by_s(evidence, fault)
+        for number, event in enumerate(gone):
+            its_own = event.detail["service"] == fault.target and fault.injected_s <= event.t_s <= ends_s
+            if its_own and number not in planned:
+                planned[number] = fault
+                break
+    return planned
+
+
+def _came_back(evidence: Evidence, service: str, gone: Event, fault: FaultWindow) -> bool:
+    """Return whether a service that was ended was met again, or seen to run by whoever healed it, at the very end."""
+    again = [e.t_s for e in evidence.events if e.kind == "service_restarted" and e.detail.get("service") == service]
+    if any(t_s >= gone.t_s for t_s in again):
+        return True
+    return fault.healed_s is not None and _looks_after_s(evidence, fault.healed_s)[_LOOKS_TO_MEET:] == []
+
+
+def _seen_by_s(evidence: Evidence, fault: FaultWindow) -> float:
+    """Return when whatever a fault did to a service had been seen: probes look now and then, some of them late."""
+    ends_s = evidence.load_end_s if fault.healed_s is None else fault.healed_s
+    looks_s = _looks_after_s(evidence, ends_s)[:_LOOKS_TO_SEE]
+    return looks_s[-1] if looks_s else ends_s
+
+
+def _looks_after_s(evidence: Evidence, t_s: float) -> list[float]:
+    looks_s = evidence.series.t_s[evidence.series.sampled]
+    return [float(look_s) for look_s in looks_s[looks_s >= t_s]]

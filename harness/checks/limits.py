@@ -7,21 +7,19 @@ break a limit breaks it, however much went unseen.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from harness.checks.sampled import PRESENT, Part, SeriesSource, part_of, series_names
+from harness.checks.sampled import PRESENT, Part, SeriesSource, part_of, series_names, unknown_series
 from harness.checks.statistic import seen_of, value_of
-from harness.limits import INCREASES, RATES, Bound, Growth, SeriesLimit, Statistic, When, unit_of
+from harness.limits import INCREASES, WHERE, Bound, Growth, Range, SeriesLimit, Statistic, amount, unit_of
 from harness.stats.leak import decide_leak
 from harness.units import format_s
 from harness.verdict import Finding, Verdict
 
 _CHECK = "limits"
-_WHERE = {When.CALM: "in the calm", When.ALL: "in the whole run"}
 # What is missing could only add to these, so they are surely above what they are seen to be above.
 _SURELY_ABOVE = frozenset({Statistic.MAX, Statistic.SUM, Statistic.INCREASE})
 _SURELY_BELOW = frozenset({Statistic.MIN})
@@ -29,7 +27,6 @@ _SURELY_BELOW = frozenset({Statistic.MIN})
 _WINDOW_PRESENT = 0.5
 # A series whose last sample is older than so many says nothing of how the run ended.
 _LAST_WITHIN = 3
-_SUGGESTED = 3
 
 
 class _Side(NamedTuple):
@@ -65,24 +62,20 @@ def check_limits(source: SeriesSource, limits: Iterable[SeriesLimit]) -> list[Fi
     findings = []
     for limit in limits:
         mine = [name for name in names if limit.names(name)]
-        findings += [finding for name in mine for finding in _judge(source, name, limit)] or [_unknown(limit, names)]
+        findings += [finding for name in mine for finding in _judge(source, name, limit)] or [
+            unknown_series(_CHECK, limit.series, names)
+        ]
     return findings
-
-
-def _unknown(limit: SeriesLimit, names: list[str]) -> Finding:
-    near = difflib.get_close_matches(limit.series, names, _SUGGESTED)
-    told = f"no series of this run is called {limit.series}" + (f"; there is {', '.join(near)}" if near else "")
-    return Finding(_CHECK, Verdict.INCONCLUSIVE, "no such series", "at least one", limit.series, told)
 
 
 def _judge(source: SeriesSource, name: str, limit: SeriesLimit) -> Iterator[Finding]:
     part = part_of(source, name, limit.when)
     if limit.bound and limit.bound.window_s:
-        yield _windowed(name, part, limit.bound, limit.bound.window_s, _WHERE[limit.when])
+        yield _windowed(name, part, limit.bound, limit.bound.window_s, WHERE[limit.when])
     elif limit.bound:
-        yield _whole(name, part, limit.bound, _WHERE[limit.when])
+        yield _whole(name, part, limit.bound, WHERE[limit.when])
     for growth in limit.growth:
-        yield _grown(source, name, part, growth, _WHERE[limit.when])
+        yield _grown(source, name, part, growth, WHERE[limit.when])
 
 
 def _whole(name: str, part: Part, bound: Bound, where: str) -> Finding:
@@ -203,14 +196,9 @@ def _verdict(*, broken: bool) -> Verdict:
 
 
 def _allowed(name: str, bound: Bound) -> str:
-    words = {"at most": bound.maximum, "at least": bound.minimum}
-    return " and ".join(f"{word} {_amount(name, bound, value)}" for word, value in words.items() if value is not None)
+    return Range(bound.minimum, bound.maximum).told(lambda value: amount(name, bound.statistic, value))
 
 
 def _text(name: str, bound: Bound, value: float) -> str:
     told = "" if bound.statistic is Statistic.EVERY else f"{bound.statistic} "
-    return told + _amount(name, bound, value)
-
-
-def _amount(name: str, bound: Bound, value: float) -> str:
-    return unit_of(name, bound.statistic).format(value) + ("/s" if bound.statistic in RATES else "")
+    return told + amount(name, bound.statistic, value)

@@ -73,7 +73,7 @@ def check_operations(evidence: Evidence) -> list[Finding]:
 def check_dropped(evidence: Evidence, budget: Budget) -> list[Finding]:
     """Return whether too many arrivals found every slot taken; a generator that was late took them itself."""
     dropped = evidence.series.count(Outcome.DROPPED)
-    arrivals = dropped + evidence.series.count()
+    arrivals = dropped + evidence.series.sent()
     words = "arrivals found no free slot"
 
     def judge(ticks: NDArray[np.bool_]) -> Finding:

@@ -52,7 +52,8 @@ def check_memory_rules(evidence: Evidence, budget: Budget) -> list[Finding]:
 def _calm_hours(evidence: Evidence, service: str, gauge: Gauge) -> tuple[Floats, Floats]:
     seen = evidence.calm & ~np.isnan(gauge.low)
     within = np.zeros_like(seen)
-    within[longest_stretch(evidence.series.t_s, restarts_s=evidence.restarts_s(service))] = True
+    restarts_s, warm_up_s = evidence.restarts_s(service), evidence.warm_up_s
+    within[longest_stretch(evidence.series.t_s, restarts_s=restarts_s, warm_up_s=warm_up_s)] = True
     return evidence.series.t_s[seen & within] / _HOUR_S, gauge.low[seen & within]
 
 

@@ -6,6 +6,7 @@ several widths; here they are counted by the samples in them.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from harness.journal import Buckets
 from harness.limits import When
 from harness.records import Outcome
+from harness.verdict import Finding, Verdict
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +29,7 @@ _LOAD = "load"
 _OUTCOMES = frozenset(str(outcome) for outcome in Outcome)
 # The step from one bucket to the next may be so many times the one told by its samples before there is a gap.
 _GAP = 1.5
+_SUGGESTED = 3
 
 
 class SeriesSource(Protocol):
@@ -103,6 +106,13 @@ def series_names(source: SeriesSource) -> list[str]:
     names = set(source.names())
     operations = {name.split(".")[1] for name in names if _is_count(name)}
     return sorted(names | {f"{_LOAD}.{operation}.{outcome}" for operation in operations for outcome in _OUTCOMES})
+
+
+def unknown_series(check: str, pattern: str, names: Sequence[str], allowed: str = "at least one") -> Finding:
+    """Return what a check says where no series is called so: INCONCLUSIVE, with the nearest names there are."""
+    near = difflib.get_close_matches(pattern, names, _SUGGESTED)
+    told = f"no series of this run is called {pattern}" + (f"; there is {', '.join(near)}" if near else "")
+    return Finding(check, Verdict.INCONCLUSIVE, "no such series", allowed, pattern, told)
 
 
 def _is_count(name: str) -> bool:

@@ -31,7 +31,8 @@ class Call:
 
     `number` is unique in the run; `user` is the number of the virtual user who
     asks, or NOBODY; `paced` says whether there was a moment to keep; it is given up
-    `deadline_s` seconds after it was sent. All `*_ns` are integers; `intended_ns`,
+    `deadline_s` seconds after it was sent, or cancelled `cancel_s` after it (None:
+    never). All `*_ns` are integers; `intended_ns`,
     `sent_ns` and `done_ns` count from the run's epoch, `connect_ns` and
     `acquire_ns` are durations within the time since `sent_ns`. `key`, `answer` and
     `error` as in Sample: an operation sets `key` before it asks, for it may never
@@ -41,6 +42,7 @@ class Call:
     __slots__ = (
         "acquire_ns",
         "answer",
+        "cancel_s",
         "connect_ns",
         "deadline_s",
         "done_ns",
@@ -67,12 +69,14 @@ class Call:
         user: int = NOBODY,
         intended_ns: int = 0,
         deadline_s: float = DEADLINE_S,
+        cancel_s: float | None = None,
         paced: bool = True,
     ) -> None:
         self.operation = operation
         self.number = number
         self.user = user
         self.deadline_s = deadline_s
+        self.cancel_s = cancel_s
         self.paced = paced
         self.intended_ns = intended_ns
         self.sent_ns = intended_ns
@@ -120,7 +124,7 @@ class Call:
 
 
 # An operation asks for something through the clients `C`, notes on the call what it must, and returns how it ended.
-# It is cancelled when the call's deadline comes, and must let that pass.
+# It is cancelled when the call is given up, and must let that pass.
 Operation = Callable[[C, Call], Awaitable[Outcome]]
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self, TypeVar
 
 from harness.load.call import Call
 from harness.load.times import Times
-from harness.records import UNASKED, Outcome, Sample
+from harness.records import OWN_DOING, UNASKED, Outcome, Sample
 
 # Different texts of errors kept in a run; the rest are counted together, for a label may hold anything.
 ERROR_LABELS_MAX = 100
@@ -73,10 +73,10 @@ class Digest:
     """Requests that ended.
 
     `counts` is by (operation, outcome) and includes dropped arrivals; `times` has a histogram for each tag, but none
-    of dropped arrivals, which took no time, and of connecting and acquiring only where there was any. `lags` are
-    how late each generator was, by its name, with calls that had a moment. `samples` are those with a key or a
-    mark, in the order in which they ended; `offered` counts arrivals since the last look; `health` is each generator's,
-    by its name.
+    of dropped arrivals, which took no time, nor of cancelled calls, which took what their caller chose, and of
+    connecting and acquiring only where there was any. `lags` are how late each generator was, by its name, with calls
+    that had a moment. `samples` are those with a key or a mark, in the order in which they ended; `offered` counts
+    arrivals since the last look; `health` is each generator's, by its name.
     """
 
     counts: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
@@ -105,7 +105,7 @@ class Digest:
         times = {
             Tag(operation, outcome, kind): Times.of_ns(durations_ns)
             for (operation, outcome), group in groups.items()
-            if outcome is not Outcome.DROPPED
+            if outcome not in OWN_DOING
             for kind, durations_ns in zip(KINDS, _durations_ns(group), strict=True)
             if durations_ns
         }

@@ -1,7 +1,8 @@
-"""Starts calls, stamps them, and gives up those whose deadline has come.
+"""Starts calls, stamps them, and gives up those whose deadline has come or whose caller wants no answer any more.
 
 Deadlines are kept by looking over the calls in flight now and then, oldest
 first, instead of by a timer for each: that would cost a fifth of a request.
+The few that are cancelled have one, for they must be given up at any moment.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from harness.records import Outcome
 # How often overdue calls are looked for: the grain of every deadline.
 _SWEEP_S = 0.02
 _NS_PER_S = 1_000_000_000
+# What a call is until it has ended or was given up.
+_OPEN = Outcome.DROPPED
+_GIVEN_UP = (Outcome.TIMED_OUT, Outcome.CANCELLED)
 
 C = TypeVar("C")
 
@@ -56,8 +60,8 @@ class Dispatcher(Generic[C]):
         assert task is not None, "within a task"  # noqa: S101 - for the type checker
         self.running[call] = task
         await self._send(clients, call)
-        if call.outcome is Outcome.TIMED_OUT and task.cancelling():
-            task.uncancel()  # the sweep's cancellation was the call's, not the task's
+        if call.outcome in _GIVEN_UP and task.cancelling():
+            task.uncancel()  # the cancellation was the call's, not the task's
         return call.outcome
 
     def end(self, call: Call, outcome: Outcome) -> None:
@@ -74,12 +78,18 @@ class Dispatcher(Generic[C]):
             for waiting in self._by_deadline.values():
                 while waiting:
                     limit_ns, call = waiting[0]
-                    if (task := self.running.get(call)) is not None:
+                    if call in self.running:
                         if limit_ns > now:
                             break
-                        call.outcome = Outcome.TIMED_OUT
-                        task.cancel()
+                        self._give_up(call, Outcome.TIMED_OUT)
                     waiting.popleft()
+
+    def _give_up(self, call: Call, outcome: Outcome) -> None:
+        """End a call that still waits, once."""
+        task = self.running.get(call)
+        if task is not None and call.outcome is _OPEN:
+            call.outcome = outcome
+            task.cancel()
 
     async def _send(self, clients: C, call: Call) -> None:
         call.sent_ns = sent_ns = now_ns() - self._epoch_ns
@@ -87,19 +97,21 @@ class Dispatcher(Generic[C]):
         if waiting is None:
             waiting = self._by_deadline[call.deadline_s] = deque()
         waiting.append((sent_ns + int(call.deadline_s * _NS_PER_S), call))
+        if call.cancel_s is not None:
+            asyncio.get_running_loop().call_later(call.cancel_s, self._give_up, call, Outcome.CANCELLED)
         try:
             outcome = await self._operations[call.operation](clients, call)
         except asyncio.CancelledError:
-            if call.outcome is not Outcome.TIMED_OUT:  # not the deadline's: somebody ends the whole task
+            if call.outcome is _OPEN:  # nobody gave it up: somebody ends the whole task
                 raise
             outcome = call.outcome
         except Exception as error:  # noqa: BLE001 - a bug in an operation must end the run, not vanish with its task
-            if call.outcome is not Outcome.TIMED_OUT:  # given up, an operation may make of that what it likes
+            if call.outcome is _OPEN:  # given up, an operation may make of that what it likes
                 self.failure = self.failure or error
                 return
             outcome = call.outcome
         finally:
             del self.running[call]
-        if call.outcome is Outcome.TIMED_OUT:  # given up, whatever the operation made of it
-            outcome = call.fail(Outcome.TIMED_OUT, "deadline")
+        if call.outcome is not _OPEN:  # given up, whatever the operation made of it
+            outcome = call.fail(call.outcome, "deadline" if call.outcome is Outcome.TIMED_OUT else "")
         self.end(call, outcome)

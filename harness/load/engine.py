@@ -41,10 +41,11 @@ class Part(Generic[C]):
 
     `arrivals` are in the order in which they are due; `connect` opens the clients
     that operations are given. A call that has not ended by its operation's deadline
-    (seconds) is given up as timed out. At most `in_flight_max` calls wait for their
-    replies at once, and an arrival beyond that is dropped and counted. `sessions`
-    each begin some seconds after the start; their calls are numbered from
-    `session_numbers`.
+    (seconds) is given up as timed out, and one for whose number `cancel_s` returns
+    seconds is cancelled so long after it was sent. At most `in_flight_max` calls
+    wait for their replies at once, and an arrival beyond that is dropped and
+    counted. `sessions` each begin some seconds after the start; their calls are
+    numbered from `session_numbers`.
     """
 
     arrivals: Iterator[Arrival]
@@ -53,13 +54,21 @@ class Part(Generic[C]):
     in_flight_max: int
     deadline_s: float = DEADLINE_S
     deadlines_s: Mapping[str, float] = field(default_factory=dict)
+    cancel_s: Callable[[int], float | None] | None = None
     sessions: Sequence[tuple[float, Session[C]]] = ()
     session_numbers: Iterator[int] = field(default_factory=lambda: count(SESSION_NUMBERS))
 
     def call(self, operation: str, number: int, *, user: int, intended_ns: int, paced: bool = True) -> Call:
-        """Return a call to one of the operations, with its deadline."""
-        deadline_s = self.deadlines_s.get(operation, self.deadline_s)
-        return Call(operation, number, user=user, intended_ns=intended_ns, deadline_s=deadline_s, paced=paced)
+        """Return a call to one of the operations, with its deadline, and when it is cancelled."""
+        return Call(
+            operation,
+            number,
+            user=user,
+            intended_ns=intended_ns,
+            deadline_s=self.deadlines_s.get(operation, self.deadline_s),
+            cancel_s=self.cancel_s(number) if self.cancel_s else None,
+            paced=paced,
+        )
 
 
 class Engine(Generic[C]):

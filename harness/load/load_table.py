@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
+from harness.load.cancels import Cancels
 from harness.load.declared import parse_operations
 from harness.load.mix import Mix
 from harness.load.settings import LoadSettings
 from harness.load.users import Users
 from harness.load.websocket.sockets import Sockets
-from harness.overrides import Parser, parse_lasting_s, parse_positive, parse_table
+from harness.overrides import Parser, above_zero, parse_fraction, parse_lasting_s, parse_positive, parse_table
 from harness.units import parse_duration_s
 
 _USERS: Mapping[str, Parser] = dict.fromkeys(("think_s", "over_s"), parse_duration_s)
@@ -73,6 +74,7 @@ def _parse_load(source: str, table: Mapping[str, object], before: LoadSettings) 
         "deadlines_s": lambda value: {"deadlines_s": _deadlines(source, value)},
         "arrivals": lambda value: {"poisson": _choice(value, "constant", "poisson")},
         "connections": lambda value: {"fresh": _choice(value, "keep_alive", "fresh")},
+        "cancel": lambda value: {"cancels": _cancels(source, value)},
         "in_flight_max": lambda value: {"in_flight_max": _count(value, least=1)},
         "logins": lambda value: {"logins": _count(value, least=1)},
         "module": lambda value: {"module": _module(source, value)},
@@ -100,6 +102,21 @@ def _table(value: Any) -> Mapping[str, Any]:
 def _deadlines(source: str, value: Any) -> Mapping[str, float]:
     table = _table(value)
     return parse_table(source, "load.deadlines_s", table, dict.fromkeys(table, parse_lasting_s))
+
+
+def _cancels(source: str, value: Any) -> Cancels:
+    table = _table(value)
+    ends = table.get("after_s")
+    if not isinstance(ends, list) or len(ends) != 2:
+        raise ValueError('must have after_s, a span that counts from the send: ["0 s", "300 ms"]')
+    parsers = {"fraction": above_zero(parse_fraction)}
+    share = parse_table(source, "load.cancel", {"fraction": None, **table}, parsers, elsewhere=("after_s",))
+    names = ("least", "most")
+    fields = dict(zip(names, ends, strict=True))
+    span_s = parse_table(source, "load.cancel.after_s", fields, dict.fromkeys(names, parse_duration_s))
+    if span_s["most"] < span_s["least"]:
+        raise ValueError("after_s must not end before it begins")
+    return Cancels(share["fraction"], span_s["least"], span_s["most"])
 
 
 def _choice(value: Any, no: str, yes: str) -> bool:

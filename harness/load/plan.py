@@ -38,6 +38,16 @@ class LoadPlan:
         names = chain((name for name, weight in mix.weights.items() if weight), mix.draw(self.seed))
         return (Arrival(n, t_s, name) for n, (t_s, name) in enumerate(zip(due_s, names, strict=False)))
 
+    def cancel_s(self, number: int) -> float | None:
+        """Return when the caller of that number gives up, in seconds from the send; never in one of the first arrivals.
+
+        Those show that each operation works at all.
+        """
+        cancels = self.settings.cancels
+        if cancels is None or number < len(self.settings.mix.weights):
+            return None
+        return cancels.after_s(self.seed, number)
+
     def part(self, shard: int = 0, of: int = 1) -> Part[Clients]:
         """Return share number `shard` of `of`.
 
@@ -60,6 +70,7 @@ class LoadPlan:
             in_flight_max=-(-settings.slots // of),
             deadline_s=settings.deadline_s,
             deadlines_s=settings.deadlines_s,
+            cancel_s=self.cancel_s if settings.cancels else None,
             sessions=sessions,
             session_numbers=count(SESSION_NUMBERS + shard, of),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import InputError
 from harness.load.call import DEADLINE_S
+from harness.load.cancels import Cancels
 from harness.load.clients import API
 from harness.load.declared import HttpOperation
 from harness.load.mix import Mix
@@ -29,8 +30,9 @@ class LoadSettings:
     sent counts as timed out, or `deadlines_s` for the operations named there.
     `in_flight_max` is how many may wait at once (None: as many as a system that
     answers nothing would take, twice). `fresh` gives each request a connection of
-    its own. `logins` users are logged in before the load begins. `users` and
-    `sockets` go on beside the arrivals. `declared` are operations written down in
+    its own. `cancels` give up some calls of arrivals and users in flight. `logins`
+    users are logged in before the load begins. `users` and `sockets` go on beside
+    the arrivals. `declared` are operations written down in
     the target file, `module` is the file that has the rest.
     """
 
@@ -41,6 +43,7 @@ class LoadSettings:
     poisson: bool = False
     in_flight_max: int | None = None
     fresh: bool = False
+    cancels: Cancels | None = None
     logins: int = 1
     users: Users | None = None
     sockets: Sockets | None = None
@@ -98,6 +101,9 @@ class LoadSettings:
             for name, deadline_s in self.deadlines_s.items()
             if name not in known
         ]
+        if self.cancels and self.cancels.least_s >= self.deadline_s_max:
+            late = f"must begin before every deadline has come, {self.deadline_s_max:g} s after the send"
+            errors.append(InputError(source, "load.cancel.after_s", self.cancels.least_s, late))
         own = set(self.declared) | (set(known) - set(reference))
         taken = f"is the reference's, or what the load itself counts: call yours something else than {', '.join(TAKEN)}"
         errors += [

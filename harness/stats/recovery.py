@@ -1,4 +1,4 @@
-"""Recovery time: from a fault's heal until steady state lasts.
+"""Recovery time: from a fault's heal until steady state lasts, whole and in parts.
 
 One good window is not recovery, and one bad window within a good stretch is
 noise: we ask for `GOOD_OF` windows of which `GOOD_MIN` are in band, beginning
@@ -12,11 +12,13 @@ nothing about the hundreds that did not.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.units import format_s
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +26,8 @@ GOOD_MIN = 9
 GOOD_OF = 10
 # A shared machine delays a whole window by tens of ms for reasons of its own; a fault worth a name does more.
 _SLACK_S = 0.05
+# How much more than usual is no more than noise, as a share of it.
+_SHARE = 0.2
 # What healthy is cannot be learned from less; a shorter baseline is used all the same, and its shortness told.
 WANTED_BASELINE_S = 60.0
 # A window with a smaller share of the baseline's replies is not one of a system that answers its load.
@@ -88,6 +92,75 @@ class Recovery:
     observed_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One fault's recovery in parts, each counted from the verified heal.
+
+    `first_success` and `lasting` are what a canary saw that asks the whole system, None where none looked;
+    `latency` is when goodput and latency were back in their band, and `resources` when each gauge was, by name.
+    `interrupted` is False where the canary was answered all along. `amid` are the faults that were still there at
+    this one's heal: then nothing is to be expected of what the canary saw, `latency` and `resources` count from when
+    the last of them was healed as well, and the last one's own parts tell. `unseen_s` is how long the canary did not
+    look just before the lasting stretch.
+    """
+
+    latency: Recovery
+    first_success: Recovery | None = None
+    lasting: Recovery | None = None
+    resources: Mapping[str, Recovery] = field(default_factory=dict)
+    interrupted: bool = True
+    amid: tuple[str, ...] = ()
+    unseen_s: float = 0.0
+
+    @property
+    def whole(self) -> Recovery:
+        """What is judged as the recovery: both answers that last and latency in its band."""
+        return later(list(self.judged.values()))
+
+    @property
+    def judged(self) -> Mapping[str, Recovery]:
+        """The parts that the whole is made of, by name."""
+        if self.lasting is None or self.amid:
+            return {"latency": self.latency}
+        return {"lasting": self.lasting, "latency": self.latency}
+
+    @property
+    def back(self) -> Recovery | None:
+        """When the last of the resources was back; None where there are none."""
+        return later(list(self.resources.values())) if self.resources else None
+
+    @property
+    def slowest(self) -> str:
+        """Return the resource that was back last, or is not back; empty where there are none."""
+        return max(self.resources, key=lambda name: _order(self.resources[name]), default="")
+
+
+def tell_part(name: str, part: Recovery) -> str:
+    """Return a part in words; one that was not seen to come took longer than until it was last seen amiss."""
+    return f"{name} > {format_s(part.last_bad_s)}" if part.recovery_s is None else f"{name} {format_s(part.recovery_s)}"
+
+
+def tell_answers(first_success: Recovery, lasting: Recovery, *, interrupted: bool) -> list[str]:
+    """Return in words what a canary saw."""
+    if not interrupted:
+        return ["never interrupted"]
+    return [tell_part("first success", first_success), tell_part("lasting", lasting)]
+
+
+def later(parts: Sequence[Recovery]) -> Recovery:
+    """Return the recovery that is over when all of at least one are; not seen to be, while one is not."""
+    took_s = [part.recovery_s for part in parts if part.recovery_s is not None]
+    return Recovery(
+        last_bad_s=max(part.last_bad_s for part in parts),
+        recovery_s=max(took_s) if len(took_s) == len(parts) else None,
+        observed_s=max(part.observed_s for part in parts),
+    )
+
+
+def _order(part: Recovery) -> tuple[bool, float]:
+    return (True, part.last_bad_s) if part.recovery_s is None else (False, part.recovery_s)
+
+
 def healthy_band(baseline: Sequence[Window]) -> Band:
     """Return the band of a healthy run: goodput >= 95 % of it, latency within its median + max(3 sigma, 20 %).
 
@@ -109,35 +182,39 @@ def healthy_band(baseline: Sequence[Window]) -> Band:
     )
 
 
-def settled(gauge: Floats, baseline: NDArray[np.bool_], *, slack: float) -> NDArray[np.bool_]:
+def settled(gauge: Floats, baseline: NDArray[np.bool_], *, slack: float, share: float = _SHARE) -> NDArray[np.bool_]:
     """Return in which windows a gauge, shape (n,), is back to what it was in those of `baseline`.
 
-    At most their median + max(3 sigma, 20 %, `slack`), or what they kept 9 times in 10: as for latency. A window
+    At most their median + max(3 sigma, `share` of it, `slack`), or what they kept 9 times in 10. A window
     without a value (NaN) is not settled; with no value in the baseline nothing can be asked, and every window is.
     """
     known = gauge[baseline & np.isfinite(gauge)]
     if not len(known):
         return np.ones(len(gauge), dtype=np.bool_)
-    return np.nan_to_num(gauge, nan=math.inf) <= _upper_edge(known, slack)
+    return np.nan_to_num(gauge, nan=math.inf) <= _upper_edge(known, slack, share)
 
 
-def _upper_edge(values: Floats, slack: float) -> float:
+def _upper_edge(values: Floats, slack: float, share: float = _SHARE) -> float:
     median = float(np.median(values))
     sigma = 1.4826 * float(np.median(np.abs(values - median)))
     usual = float(np.quantile(values, GOOD_MIN / GOOD_OF))
-    return max(median + max(3 * sigma, 0.2 * abs(median), slack), usual)
+    return max(median + max(3 * sigma, share * abs(median), slack), usual)
 
 
 def recovery(windows: Sequence[Window], band: Band, *, healed_at_s: float) -> Recovery:
     """Return the recovery from the heal at `healed_at_s`, judged on the windows that end after it, in time order."""
     after = [w for w in windows if w.end_s > healed_at_s]
-    observed_s = after[-1].end_s - healed_at_s if after else 0.0
-    good = [band.holds(w) for w in after]
+    return lasting_good([band.holds(w) for w in after], [w.end_s - healed_at_s for w in after])
+
+
+def lasting_good(good: Sequence[bool], end_s: Sequence[float]) -> Recovery:
+    """Return when the first lasting good stretch began; each window ends at its `end_s` seconds since the heal."""
+    observed_s = end_s[-1] if end_s else 0.0
     last_bad_s = 0.0
-    for n in range(len(after)):
+    for n in range(len(good)):
         stretch = good[n : n + GOOD_OF]
         if good[n] and stretch.count(False) <= GOOD_OF - GOOD_MIN:
             whole = len(stretch) == GOOD_OF
-            return Recovery(last_bad_s, after[n].end_s - healed_at_s if whole else None, observed_s)
-        last_bad_s = after[n].end_s - healed_at_s
+            return Recovery(last_bad_s, end_s[n] if whole else None, observed_s)
+        last_bad_s = end_s[n]
     return Recovery(last_bad_s, None, observed_s)

@@ -57,6 +57,17 @@ def fault(injected_s: float, healed_s: float | None, **changes: Any) -> FaultWin
     return FaultWindow("down", "api_redis", injected_s, **(fields | changes))
 
 
+def canary(
+    healed_s: float, first_success_s: float | None, lasting_s: float | None, *, last_bad_s: float = 0.0, **changes: Any
+) -> Event:
+    """Return what a canary told of the fault that was healed then; it took one look in 20 ms."""
+    detail = dict[str, object](step="seen", fault="down", target="api_redis", healed_s=healed_s, observed_s=30.0)
+    detail |= {"first_success_s": first_success_s, "first_success_bad_s": 0.0 if first_success_s else last_bad_s}
+    detail |= {"lasting_s": lasting_s, "lasting_bad_s": last_bad_s, "unseen_s": 0.0, "gap_s": 0.02}
+    detail |= {"looks": 1500, "failed": 1, "left_out": 0, "interrupted": True, "amid": []}
+    return Event(healed_s + 4, "canary", detail | changes)
+
+
 def write_run(folder: Path, tick: Tick, ticks: int, events: Iterable[Event] = ()) -> RunSeries:
     """Write a run of one-second ticks and read it back."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 
 import harness.judge
+from harness.budget import Budget
 from harness.evidence import Evidence
+from harness.journal import JournalReader
+from harness.judge import judge
+from harness.observations import parse_observations
 from harness.records import Event, Mark, Outcome, Sample
+from harness.source import RunSource
 from harness.verdict import Finding, Verdict, merge
 from tests.harness.runs import PER_TICK, Tick, always, but, evidence, fault, healthy, history, judged
 
@@ -127,6 +132,18 @@ def test_a_check_that_crashes_is_inconclusive_and_stops_no_other(
     assert findings[0].message == "generator: the checker crashed: ValueError: a bug"
     assert tuple(verdicts(findings)) == CHECKS
     assert verdicts(findings)["services_alive"] is Verdict.FAIL
+
+
+def test_what_must_have_been_seen_is_judged_first_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    run = evidence(tmp_path, but(lambda n: n == 60, load__cache_get__cancelled=3), events=[gone])
+    asked = parse_observations("p.toml", [{"outcome": "cancelled", "min": 3}, {"event": "service_gone", "min": 2}])
+    with JournalReader(tmp_path) as journal:
+        seen, unseen, *others = judge(run, Budget(), RunSource(journal, run), asked)
+    assert (seen.check, seen.verdict, seen.observed) == ("must_observe", Verdict.PASS, "sum 3 after warm-up")
+    assert (unseen.check, unseen.verdict, unseen.observed) == (
+        "must_observe", Verdict.INCONCLUSIVE, "1 after warm-up",
+    )  # fmt: skip
+    assert "must_observe" not in {f.check for f in others}
 
 
 def test_the_trouble_of_the_run_itself_comes_first(tmp_path: Path) -> None:

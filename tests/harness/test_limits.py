@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.limits import Growth, SeriesLimit, Statistic, When, unit_of, wander_of
+from harness.limits import (
+    Growth,
+    Range,
+    SeriesLimit,
+    Statistic,
+    When,
+    amount,
+    is_series_name,
+    misfit,
+    unit_of,
+    wander_of,
+)
 
 NAMES = ["process.api.fds", "process.auth.fds", "process.api.threads", "generator.lag_s_p95", "log.api.bytes"]
 
@@ -92,3 +103,54 @@ def test_a_limit_without_hours_keeps_the_rest() -> None:
     growth = (Growth("h", 6.0, 4.0), Growth("request", 0.1, 4.0))
     limit = SeriesLimit("process.api.fds", (), When.CALM, None, growth)
     assert limit.without_hours().growth == growth[1:]
+
+
+@pytest.mark.parametrize(
+    ("series", "statistic", "why"),
+    [
+        (
+            "process.a.fds",
+            Statistic.SUM,
+            "is for what is counted tick by tick, not for process: of a running total take",
+        ),
+        ("machine.all.cpu_fraction", Statistic.SUM_PER_S, "not for machine"),
+        ("load.a.ok", Statistic.INCREASE, "is for a running total, and load is counted tick by tick: take sum"),
+        ("load.a.ok", Statistic.INCREASE_PER_S, "is for a running total"),
+        ("load.a.ok", Statistic.SUM, ""),
+        ("process.a.cpu_s", Statistic.INCREASE, ""),
+        ("process.a.fds", Statistic.MAX, ""),
+        ("process.a.fds", None, ""),
+    ],
+)
+def test_a_sum_is_of_counts_and_a_rise_of_totals(series: str, statistic: Statistic | None, why: str) -> None:
+    told = misfit(series, statistic)
+    assert why in told
+    assert bool(told) is bool(why)
+
+
+ends = st.floats(-9, 9) | st.none()
+
+
+@given(ends, ends, st.floats(-9, 9))
+def test_a_range_holds_what_no_end_of_it_forbids(minimum: float | None, maximum: float | None, value: float) -> None:
+    one = Range(minimum, maximum)
+    assert one.holds(value) is not (
+        (minimum is not None and value < minimum) or (maximum is not None and value > maximum)
+    )
+
+
+def test_a_range_is_told_by_its_ends() -> None:
+    assert Range(1, 2).told("{:g} s".format) == "at most 2 s and at least 1 s"
+    assert Range(1, None).told("{:g}".format) == "at least 1"
+    assert Range(None, 2).told("{:g}".format) == "at most 2"
+
+
+def test_what_a_rate_came_to_is_a_second_s() -> None:
+    assert amount("process.a.cpu_s", Statistic.INCREASE_PER_S, 0.5) == "0.5/s"
+    assert amount("process.a.cpu_s", Statistic.INCREASE, 0.5) == "500 ms"
+
+
+@pytest.mark.parametrize("name", ["a", "a.b.c.d", "a..b", "a b.c", ".a.b", 7, None, ["a.b"]])
+def test_what_is_no_name_of_a_series_is_known(name: object) -> None:
+    assert not is_series_name(name)
+    assert is_series_name("process.*.fds_?")

@@ -24,7 +24,7 @@ from harness.load.http import HttpClient
 from harness.load.pacer import Arrival
 from harness.probes.sampler import Sampler
 from harness.recorder import Recorder, summarise
-from harness.records import Outcome
+from harness.records import OWN_DOING, Outcome
 from harness.series import RunSeries
 from infra.ready import wait_until
 from tests.harness.load.calls import calls, ended
@@ -165,6 +165,16 @@ def test_what_went_wrong_is_counted_by_kind(tmp_path: Path) -> None:
     assert recorder.errors == {ErrorKey("read", Outcome.RESET, "lost"): count}
 
 
+@given(st.lists(calls | st.builds(ended, st.just("ws_delivery")), max_size=20))
+def test_the_good_share_is_of_what_somebody_waited_for(batch: list[Call]) -> None:
+    told = summarise(Digest.of(batch))
+    awaited = [c.outcome for c in batch if c.operation != "ws_delivery" and c.outcome is not Outcome.CANCELLED]
+    if awaited:
+        assert told["load.all.good_fraction"] == pytest.approx(awaited.count(Outcome.OK) / len(awaited))
+    else:
+        assert "load.all.good_fraction" not in told
+
+
 @given(st.lists(calls, max_size=20))
 def test_a_summary_counts_every_call_and_times_every_reply(batch: list[Call]) -> None:
     digest = Digest.of(batch, offered=7)
@@ -173,7 +183,7 @@ def test_a_summary_counts_every_call_and_times_every_reply(batch: list[Call]) ->
         f"load.{operation}.{outcome}": n for (operation, outcome), n in digest.counts.items()
     }
     assert told["load.all.offered"] == 7
-    replies = [c.done_ns - c.intended_ns for c in batch if c.outcome is not Outcome.DROPPED]
+    replies = [c.done_ns - c.intended_ns for c in batch if c.outcome not in OWN_DOING]
     quantiles = [told.get(f"load.all.response_s_{p}") for p in ("p50", "p95", "p99")]
     if replies:
         # To the precision of a cell, and cut to the longest that a histogram holds.

@@ -24,6 +24,16 @@ def test_counts_are_by_operation_and_outcome(tmp_path: Path) -> None:
     assert series.count(operation="no such").tolist() == [0] * 6
 
 
+def test_what_a_caller_gave_up_was_sent_and_is_neither_good_nor_bad(tmp_path: Path) -> None:
+    def tick(n: int) -> dict[str, float]:
+        return healthy(n) | {"load.cache_get.cancelled": 5, "load.cache_get.dropped": 3, "load.cache_get.reset": 2}
+
+    series = write_run(tmp_path, tick, 2)
+    assert series.count().tolist() == [2 * PER_TICK + 2] * 2
+    assert series.sent().tolist() == [2 * PER_TICK + 7] * 2
+    assert [(window.replies, window.good) for window in series.windows()] == [(2 * PER_TICK + 2, 2 * PER_TICK)] * 2
+
+
 def test_windows_are_the_ticks_and_one_without_a_reply_has_no_latency(tmp_path: Path) -> None:
     def tick(n: int) -> dict[str, float]:
         return {"generator.rss_bytes": 1.0} if n == 1 else healthy(n) | {"load.cache_get.timed_out": 5}

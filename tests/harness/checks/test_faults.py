@@ -2,13 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.budget import Budget
-from harness.checks.faults import check_faults, check_recovery, check_services_alive
-from harness.records import Event
+from harness.checks.faults import check_faults, check_services_alive
+from harness.records import Event, FaultWindow
 from harness.verdict import Verdict
-from tests.harness.runs import TICKS, Tick, but, evidence, fault, healthy
-
-BUDGET = Budget(recovery_s=10.0)
+from tests.harness.runs import evidence, fault
 
 
 def test_every_fault_and_the_timeline_have_a_finding(tmp_path: Path) -> None:
@@ -46,74 +43,58 @@ def test_services_that_lived_pass(tmp_path: Path) -> None:
     assert finding.verdict is Verdict.PASS
 
 
-def bad_until(tick: int) -> Tick:
-    return but(lambda n: 40 <= n < tick, load__cache_get__reset=900)
+def window(kind: str, target: str, injected_s: float, healed_s: float | None) -> FaultWindow:
+    return FaultWindow(kind, target, injected_s, injected_s, healed_s, healed_s)
 
 
-@pytest.mark.parametrize(
-    ("bad_until_tick", "verdict", "observed"),
-    [
-        (40, "PASS", "1.0 s (last bad 0.0 s)"),
-        (59, "PASS", "10.0 s (last bad 9.0 s)"),
-        (60, "FAIL", "11.0 s (last bad 10.0 s)"),
-        # Seen to be bad beyond the budget, and not seen to recover.
-        (115, "FAIL", "> 70.0 s (no 9 good of 10 windows)"),
-        (TICKS, "FAIL", "> 70.0 s (no 9 good of 10 windows)"),
-    ],
-)
-def test_recovery_is_held_against_the_budget(tmp_path: Path, bad_until_tick: int, verdict: str, observed: str) -> None:
-    (finding,) = check_recovery(evidence(tmp_path, bad_until(bad_until_tick), faults=[fault(40.0, 50.0)]), BUDGET)
-    assert (finding.verdict.value, finding.observed) == (verdict, observed)
+def ended(t_s: float, service: str = "redis") -> Event:
+    return Event(t_s, "service_gone", {"service": service})
 
 
-@pytest.mark.parametrize("bad_until_tick", [106, 110, 113, 115])
-def test_a_run_that_ended_while_it_looked_good_is_inconclusive(tmp_path: Path, bad_until_tick: int) -> None:
-    # Healed at 105; the budget ends at 115, what follows is good but shorter than ten windows.
-    run = evidence(
-        tmp_path, but(lambda n: 100 <= n < bad_until_tick, load__cache_get__reset=900),
-        faults=[fault(100.0, 105.0)], ticks=min(TICKS, bad_until_tick + 9),
-    )  # fmt: skip
-    (finding,) = check_recovery(run, BUDGET)
-    assert finding.verdict is Verdict.INCONCLUSIVE
+def began_anew(t_s: float, service: str = "redis") -> Event:
+    return Event(t_s, "service_restarted", {"service": service, "before": "1", "after": "2"})
 
 
-def test_without_a_baseline_nothing_can_be_said(tmp_path: Path) -> None:
-    (finding,) = check_recovery(evidence(tmp_path, healthy, faults=[fault(5.0, 15.0)]), BUDGET)
-    assert (finding.verdict, finding.observed) == (Verdict.INCONCLUSIVE, "no baseline to recover to")
+def alive(folder: Path, events: list[Event], *faults: FaultWindow) -> list[str]:
+    """Return what is amiss."""
+    told = check_services_alive(evidence(folder, events=events, faults=faults))
+    return [f.message.removesuffix("; its log is in the run folder") for f in told if f.verdict is Verdict.FAIL]
 
 
-def test_a_message_says_everything_a_reader_needs(tmp_path: Path) -> None:
-    (finding,) = check_recovery(evidence(tmp_path, bad_until(63), faults=[fault(40.0, 50.0)]), BUDGET)
-    assert finding.message == (
-        "recovery 14.0 s (last bad 13.0 s) > budget 10.0 s (down api_redis, heal at 50.0 s, seed 7331)"
-        "; healthy was learned from 20 s, 60 s are wanted"
-    )
+@pytest.mark.parametrize("kind", ["kill", "terminate", "restart"])
+def test_a_service_that_was_ended_on_purpose_and_came_back_is_none(tmp_path: Path, kind: str) -> None:
+    events = [ended(42.0), began_anew(51.0)]
+    assert alive(tmp_path, events, window(kind, "redis", 40.0, 50.0)) == []
 
 
-def test_several_recoveries_are_told_together_and_none_is_left_out(tmp_path: Path) -> None:
-    """One took 3 s, the other was not seen to its end before the load was over."""
-    run = evidence(tmp_path, bad_until(52), faults=[fault(40.0, 50.0), fault(108.0, 112.0)])
-    (told,) = [f for f in check_recovery(run, BUDGET) if f.check == "mttr"]
-    assert told.verdict is Verdict.PASS
-    assert "of 2 recoveries, 1 not seen to their end" in told.message
+@pytest.mark.parametrize(("kind", "target"), [("pause", "redis"), ("down", "api_redis"), ("kill", "auth")])
+def test_another_fault_explains_no_end(tmp_path: Path, kind: str, target: str) -> None:
+    events = [ended(42.0), began_anew(51.0)]
+    assert alive(tmp_path, events, window(kind, target, 40.0, 50.0)) == ["redis ended by itself at 42.0 s"]
 
 
-def test_a_fault_that_never_healed_is_left_to_the_faults_check(tmp_path: Path) -> None:
-    run = evidence(tmp_path, faults=[fault(40.0, None)])
-    assert [f.observed for f in check_recovery(run, BUDGET)] == ["no heal"]
-    assert Verdict.INCONCLUSIVE in {f.verdict for f in check_faults(run)}
+@pytest.mark.parametrize("at_s", [39.0, 53.0, 100.0])
+def test_an_end_before_or_long_after_the_fault_is_the_services_own(tmp_path: Path, at_s: float) -> None:
+    """Ticks and looks are a second apart: what was ended at 50 s is found gone by the second look after."""
+    events = [ended(at_s), began_anew(at_s + 1)]
+    assert alive(tmp_path, events, window("kill", "redis", 40.0, 50.0)) == [f"redis ended by itself at {at_s} s"]
 
 
-@pytest.mark.parametrize(("bad_until_tick", "verdict"), [(50, "INCONCLUSIVE"), (62, "FAIL")])
-def test_a_recovery_that_a_late_generator_did_not_let_be_seen_is_no_failure(
-    tmp_path: Path, bad_until_tick: int, verdict: str
-) -> None:
-    """The first seconds after the heal were left out: what was seen was good, or bad beyond the budget all the same."""
+def test_one_fault_explains_one_end(tmp_path: Path) -> None:
+    """It was killed, came back, and died once more of what it found."""
+    events = [ended(41.0), began_anew(46.0), ended(47.0), began_anew(49.0)]
+    fault = window("kill", "redis", 40.0, 50.0)
+    assert alive(tmp_path / "one", events, fault) == ["redis ended by itself at 47.0 s"]
+    assert alive(tmp_path / "two", events, fault, window("restart", "redis", 46.5, 48.0)) == []
 
-    def tick(n: int) -> dict[str, float]:
-        late = {"generator.lag_s_p95": 0.2} if 50 <= n < 61 else {}
-        bad = {"load.cache_get.reset": 900.0} if 40 <= n < bad_until_tick else {}
-        return {**healthy(n), **late, **bad}
 
-    (finding,) = check_recovery(evidence(tmp_path, tick, faults=[fault(40.0, 50.0)]), BUDGET)
-    assert finding.verdict.value == verdict, finding.message
+def test_a_service_that_never_came_back_is_told(tmp_path: Path) -> None:
+    told = ["redis was ended by kill and had not come back by 51.0 s"]
+    assert alive(tmp_path / "healed", [ended(42.0)], window("kill", "redis", 40.0, 50.0)) == told
+    told = ["redis was ended by kill and had not come back by 120.0 s"]
+    assert alive(tmp_path / "never", [ended(42.0)], window("kill", "redis", 40.0, None)) == told
+
+
+def test_at_the_very_end_the_heal_itself_is_believed(tmp_path: Path) -> None:
+    """No look was left that could have met the new process."""
+    assert alive(tmp_path, [ended(117.0)], window("kill", "redis", 116.0, 118.0)) == []

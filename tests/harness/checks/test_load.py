@@ -67,6 +67,14 @@ def test_whatever_is_not_good_is_an_error(tmp_path: Path, outcome: str, bad: int
     assert finding.verdict == verdict
 
 
+def test_what_a_caller_gave_up_is_an_arrival_and_no_error(tmp_path: Path) -> None:
+    given_up = evidence(tmp_path, but(always, load__cache_get__cancelled=50, load__cache_get__dropped=5))
+    (errors,) = check_errors(given_up, Budget(error_fraction=0.0))
+    assert errors.verdict is Verdict.PASS
+    # 5 of 205 would be too many; 5 of 255 are not.
+    assert [f.verdict for f in check_dropped(given_up, BUDGET)] == [Verdict.PASS]
+
+
 def test_errors_count_only_in_the_calm(tmp_path: Path) -> None:
     # All bad: before warm-up, during the fault and its aftermath, after the load.
     disturbed = but(

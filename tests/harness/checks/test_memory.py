@@ -4,6 +4,7 @@ import pytest
 
 from harness.budget import Budget
 from harness.checks.memory import check_memory_ceiling, check_memory_rules
+from harness.records import Event
 from harness.verdict import Finding, Verdict
 from tests.harness.runs import but, evidence, healthy
 
@@ -50,3 +51,19 @@ def test_what_fills_early_is_growth_over_the_run_and_none_in_its_second_half(tmp
     run = evidence(tmp_path, lambda n: healthy(n) | {"process.api.rss_bytes": 8e7 + min(n, 50) * 1e6})
     told = {f.where: f.verdict for f in check_memory_rules(run, RULES)}
     assert told == {"api over the run": Verdict.FAIL, "api in the second half": Verdict.PASS}
+
+
+def test_a_service_that_begins_anew_may_fill_up_anew(tmp_path: Path) -> None:
+    """It was killed in mid-run and started again; only what it grows by after as long a warm-up as the run's counts."""
+    phases = [Event(0.5, "phase", {"name": "warm_up"}), Event(20.5, "phase", {"name": "faults"})]
+    again = Event(40.5, "service_restarted", {"service": "api", "before": "1", "after": "2"})
+
+    def over(folder: Path, *, fills_s: int) -> Verdict:
+        def tick(n: int) -> dict[str, float]:
+            return healthy(n) | {"process.api.rss_bytes": 5e7 + 3e7 * min(1.0, max(0, n - 40) / fills_s)}
+
+        told = check_memory_rules(evidence(folder, tick, events=[*phases, again]), RULES)
+        return next(f.verdict for f in told if f.where == "api over the run")
+
+    assert over(tmp_path / "filling", fills_s=20) is Verdict.INCONCLUSIVE, "no life of it lasted as long as the run"
+    assert over(tmp_path / "growing", fills_s=80) is Verdict.FAIL

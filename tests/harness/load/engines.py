@@ -1,7 +1,7 @@
 """Engines for tests: a load of GETs on a real server that can stall."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.load.arrivals import Stage, constant, schedule
@@ -38,6 +38,7 @@ def engine(
     arrivals: Iterator[Arrival] | None = None,
     deadline_s: float = LIMIT_S,
     deadlines_s: Mapping[str, float] | None = None,
+    cancel_s: Callable[[int], float | None] | None = None,
     sessions: Sequence[tuple[float, Session[HttpClient]]] = (),
 ) -> Engine[HttpClient]:
     part = Part(
@@ -47,6 +48,7 @@ def engine(
         in_flight_max=in_flight_max,
         deadline_s=deadline_s,
         deadlines_s=deadlines_s or {},
+        cancel_s=cancel_s,
         sessions=sessions,
     )
     return Engine(part, epoch_s=time.perf_counter())

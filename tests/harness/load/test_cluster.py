@@ -128,7 +128,7 @@ def test_a_worker_that_dies_fails_the_load_and_nothing_is_sent_twice(server: Ser
 
 
 def test_a_worker_that_falls_silent_fails_the_load(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_SILENCE_S", 2.0)
+    monkeypatch.setattr(cluster, "_SILENCE_S", 1.0)
     load = make(plan(server.url))
     load.start()
     victim = workers_of(os.getpid())[0]
@@ -169,7 +169,8 @@ def test_a_cluster_of_the_user_s_own_is_used_and_left_alone(server: Server) -> N
         assert not again.stop(drain_s=1.0)
 
 
-def test_a_scheduler_that_is_not_there_is_told() -> None:
+def test_a_scheduler_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_RPC_LIMIT_S", 0.5)
     load = make(plan("http://127.0.0.1:9"), scheduler="tcp://127.0.0.1:9")
     with pytest.raises(NotReady, match=r"2 workers at tcp://127\.0\.0\.1:9 not ready"):
         load.start()
@@ -179,6 +180,9 @@ def test_a_scheduler_that_is_not_there_is_told() -> None:
 def test_stopping_before_the_start_is_harmless() -> None:
     assert make(plan("http://127.0.0.1:9")).stop(drain_s=0.0)
 
+
+# Workers are processes of their own: what is to be otherwise there must be said there.
+SOON_NOBODY = "import harness.load.worker\nharness.load.worker._NOBODY_S = 1.0\n"
 
 CHILD = """
 import signal, sys
@@ -209,7 +213,9 @@ def test_a_runner_that_is_killed_ends_its_load_on_a_cluster_that_is_not_its_own(
     script = tmp_path / "child.py"
     script.write_text(CHILD)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as own:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", preload=[SOON_NOBODY]
+    ) as own:
         command = [sys.executable, script, server.url, own.scheduler_address]
         with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as child:
             assert child.stdout is not None

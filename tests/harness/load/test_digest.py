@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from harness.load.call import Call
 from harness.load.digest import ERROR_LABELS_MAX, GENERATOR, KINDS, OTHER_ERRORS, Digest, ErrorKey, Health, Tag, capped
 from harness.load.times import Times
-from harness.records import Mark, Outcome
+from harness.records import OWN_DOING, Mark, Outcome
 from tests.harness.load.calls import calls, ended
 
 
@@ -19,7 +19,7 @@ def same(one: Times, other: Times) -> bool:
 def test_every_call_is_counted_and_every_reply_timed_once(batch: list[Call]) -> None:
     digest = Digest.of(batch, offered=len(batch))
     assert digest.counts == Counter((c.operation, c.outcome) for c in batch)
-    replies = [c for c in batch if c.outcome is not Outcome.DROPPED]
+    replies = [c for c in batch if c.outcome not in OWN_DOING]
     assert same(digest.response(), Times.of_ns([c.done_ns - c.intended_ns for c in replies]))
     for operation in ("read", "write"):
         own = [c.done_ns - c.intended_ns for c in replies if c.operation == operation]
@@ -27,7 +27,7 @@ def test_every_call_is_counted_and_every_reply_timed_once(batch: list[Call]) -> 
     assert same(Times.sum(digest.lags.values()), Times.of_ns([c.sent_ns - c.intended_ns for c in batch if c.paced]))
     assert digest.samples == [c.sample() for c in batch if c.key or c.marks]
     assert sum(digest.errors.values()) == sum(1 for c in batch if c.error)
-    assert all(tag.kind in KINDS and tag.outcome is not Outcome.DROPPED for tag in digest.times)
+    assert all(tag.kind in KINDS and tag.outcome not in OWN_DOING for tag in digest.times)
 
 
 @given(st.lists(st.lists(calls, max_size=8), max_size=4))
@@ -103,6 +103,13 @@ def test_the_worst_generator_is_how_late_they_are() -> None:
     total = Digest.sum([quick, slow, quick])
     assert total.lag_s(0.95) > 1.9
     assert set(total.health) == set(total.lags) == {"worker.0", "worker.1"}
+
+
+def test_what_the_load_ended_itself_took_no_time() -> None:
+    own = [ended(outcome=outcome, took_s=9.0) for outcome in (Outcome.DROPPED, Outcome.CANCELLED)]
+    digest = Digest.of([ended(took_s=1.0), *own])
+    assert digest.response().total == 1
+    assert digest.counts.total() == 3
 
 
 def test_messages_that_nobody_asked_for_are_no_responses() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
+from harness.load.cancels import Cancels
 from harness.load.load_table import override
 from harness.load.mix import Mix
 from harness.load.settings import LoadSettings
@@ -35,6 +36,7 @@ def test_every_key_is_taken() -> None:
         deadline_s = "250 ms"
         arrivals = "poisson"
         connections = "fresh"
+        cancel = { fraction = 0.1, after_s = ["0 s", "300 ms"] }
         in_flight_max = 9
         logins = 5
         [load.mix]
@@ -58,6 +60,7 @@ def test_every_key_is_taken() -> None:
     assert (after.rate_per_s, after.deadline_s, after.poisson, after.fresh) == (7.0, 0.25, True, True)
     assert (after.in_flight_max, after.logins, after.mix) == (9, 5, mix)
     assert after.deadlines_s == {"home": 5.0}
+    assert after.cancels == Cancels(0.1, 0.0, 0.3)
     assert after.users == Users(500, mix, 2.0, over_s=60.0, first=("login",))
     assert after.sockets == Sockets(20, rotate_s=14400.0, publish_every_s=1.0)
     assert set(after.declared) == {"home"}
@@ -85,6 +88,20 @@ def test_a_module_beside_the_target_file_brings_the_rest(tmp_path: Path) -> None
         ('deadline_s = "soon"', "load.deadline_s", "a duration"),
         ('arrivals = "often"', "load.arrivals", "constant or poisson"),
         ("connections = true", "load.connections", "keep_alive or fresh"),
+        ("cancel = 0.1", "load.cancel", "must be a table"),
+        ("cancel = { fraction = 0.1 }", "load.cancel", "must have after_s"),
+        ("cancel = { fraction = 0.1, after_s = [1] }", "load.cancel", "must have after_s"),
+        ("cancel = { after_s = [0, 1] }", "load.cancel.fraction", "must be a number"),
+        ("cancel = { fraction = 0, after_s = [0, 1] }", "load.cancel.fraction", "above 0"),
+        ("cancel = { fraction = 1.5, after_s = [0, 1] }", "load.cancel.fraction", "from 0 to 1"),
+        ('cancel = { fraction = 0.1, after_s = [0, "x"] }', "load.cancel.after_s.most", "a duration"),
+        ("cancel = { fraction = 0.1, after_s = [2, 1] }", "load.cancel", "must not end before it begins"),
+        ("cancel = { fraction = 0.1, after_s = [3, 4] }", "load.cancel.after_s", "before every deadline has come, 3 s"),
+        (
+            "cancel = { fraction = 0.1, after_s = [0, 1], x = 1 }",
+            "load.cancel.x",
+            "no such key; one of fraction, after_s",
+        ),
         ("in_flight_max = 0", "load.in_flight_max", "from 1 to"),
         ("logins = 2.5", "load.logins", "whole number"),
         ('module = "own.txt"', "load.module", "Python file beside"),
@@ -127,8 +144,8 @@ values = st.recursive(
     lambda inner: st.dictionaries(inner_keys, inner, max_size=3),
     max_leaves=4,
 )
-KEYS = ["rate_per_s", "deadline_s", "deadlines_s", "arrivals", "connections", "in_flight_max", "logins", "module",
-        "mix", "users", "sockets"]  # fmt: skip
+KEYS = ["rate_per_s", "deadline_s", "deadlines_s", "arrivals", "connections", "cancel", "in_flight_max", "logins",
+        "module", "mix", "users", "sockets"]  # fmt: skip
 
 
 @given(st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), values, max_size=4))

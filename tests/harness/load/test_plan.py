@@ -1,5 +1,6 @@
 """A plan in shares: together they are the whole, and it can be sent to where it is played."""
 
+import dataclasses
 import itertools
 import pickle
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.errors import EnvironmentMissing
 from harness.load.arrivals import Spike, constant
+from harness.load.cancels import Cancels
 from harness.load.clients import Addresses
 from harness.load.declared import parse_operations
 from harness.load.engine import SESSION_NUMBERS
@@ -66,6 +68,7 @@ def test_users_and_sockets_are_shared_out() -> None:
 def test_a_plan_survives_being_sent() -> None:
     declared = parse_operations("t.toml", {"home": {"path": "/{number}", "json": {"a": ["{run}"]}}})
     load = LoadSettings(50, Mix({"home": 1}), users=Users(3, MIX, 1.0), sockets=Sockets(5), declared=declared)
+    load = dataclasses.replace(load, cancels=Cancels(0.1, 0.0, 0.3))
     whole = plan(load)
     again = pickle.loads(pickle.dumps(whole))  # noqa: S301 - our own
     assert again == whole
@@ -76,6 +79,17 @@ def test_deadlines_go_with_their_operations() -> None:
     part = plan(LoadSettings(50, MIX, deadline_s=2.0, deadlines_s={"cache_get": 0.5})).part()
     deadlines = [part.call(name, 1, user=-1, intended_ns=0).deadline_s for name in ("rpc_echo", "cache_get")]
     assert deadlines == [2.0, 0.5]
+
+
+@given(seed=st.integers(0, 2**32), of=st.integers(1, 5))
+def test_the_same_calls_are_given_up_whoever_plays_them_but_none_of_the_first(seed: int, of: int) -> None:
+    whole = plan(LoadSettings(50, MIX, cancels=Cancels(0.5, 0.0, 1.0)), seed)
+    parts = [whole.part(shard, of) for shard in range(of)]
+    moments = [[part.call("rpc_echo", n, user=-1, intended_ns=0).cancel_s for n in range(60)] for part in parts]
+    assert all(one == moments[0] for one in moments)
+    assert moments[0][:2] == [None, None], "each operation is asked for once, to its end"
+    assert moments[0][2:] == [Cancels(0.5, 0.0, 1.0).after_s(seed, n) for n in range(2, 60)]
+    assert plan(LoadSettings(50, MIX), seed).part().call("rpc_echo", 9, user=-1, intended_ns=0).cancel_s is None
 
 
 def test_an_operation_that_needs_what_is_not_there_is_refused_before_anything_is_sent() -> None:

@@ -5,7 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats.recovery import GOOD_MIN, GOOD_OF, Band, Recovery, Window, healthy_band, recovery, settled
+from harness.stats.recovery import (
+    GOOD_MIN,
+    GOOD_OF,
+    Band,
+    Parts,
+    Recovery,
+    Window,
+    healthy_band,
+    later,
+    recovery,
+    settled,
+    tell_answers,
+    tell_part,
+)
 
 BAND = Band(good_fraction=0.95, latency_s=0.1)
 GOOD, BAD, SLOW, SILENT = (100, 100, 0.05), (100, 90, 0.05), (100, 100, 0.5), (0, 0, None)
@@ -161,3 +174,64 @@ def test_a_gauge_has_settled_when_it_is_no_higher_than_it_was() -> None:
     assert settled(gauge, before, slack=2.0).tolist() == expected
     assert settled(gauge, np.zeros(10, dtype=np.bool_), slack=2.0).all()
     assert not settled(gauge, before, slack=0.0)[6]
+
+
+def test_a_gauge_may_be_asked_to_be_nearer_than_a_fifth() -> None:
+    gauge, before = np.array([100.0, 100.0, 100.0, 119.0, 105.0, 104.0]), np.arange(6) < 3
+    assert settled(gauge, before, slack=4.0)[3]
+    assert settled(gauge, before, slack=4.0, share=0.0).tolist() == [True, True, True, False, False, True]
+    # Turned round, it asks for no fewer than half.
+    assert settled(-np.array([100.0, 51.0, 49.0]), np.arange(3) < 1, slack=4.0, share=0.5).tolist() == [
+        True,
+        True,
+        False,
+    ]
+
+
+def interval(last_bad_s: float, more_s: float | None, rest_s: float) -> Recovery:
+    ended_s = None if more_s is None else last_bad_s + more_s
+    return Recovery(last_bad_s, ended_s, (ended_s or last_bad_s) + rest_s)
+
+
+intervals = st.builds(interval, st.floats(0, 50), st.none() | st.floats(0, 5), st.floats(0, 50))
+
+
+@given(st.lists(intervals, min_size=1, max_size=5))
+def test_what_is_over_when_all_of_it_is_is_as_long_as_the_longest(parts: list[Recovery]) -> None:
+    whole = later(parts)
+    assert whole.last_bad_s == max(part.last_bad_s for part in parts)
+    if any(part.recovery_s is None for part in parts):
+        assert whole.recovery_s is None
+    else:
+        assert whole.recovery_s == max(part.recovery_s or 0.0 for part in parts)
+        assert whole.recovery_s >= whole.last_bad_s
+
+
+@given(latency=intervals, lasting=st.none() | intervals, amid=st.sampled_from([(), ("down api_redis",)]))
+def test_what_the_canary_saw_never_makes_a_recovery_shorter(
+    latency: Recovery, lasting: Recovery | None, amid: tuple[str, ...]
+) -> None:
+    whole = Parts(latency, lasting, lasting, amid=amid).whole
+    if lasting is None or amid:
+        assert whole == latency
+    else:
+        assert whole == later([lasting, latency])
+    if whole.recovery_s is not None:
+        assert latency.recovery_s is not None
+        assert latency.recovery_s <= whole.recovery_s
+
+
+def test_the_resource_that_is_back_last_is_named() -> None:
+    back = {"pool": Recovery(1, 2, 9), "fds": Recovery(4, 5, 9), "memory": Recovery(3, None, 9)}
+    parts = Parts(Recovery(0, 1, 9), resources=back)
+    assert (parts.slowest, parts.back) == ("memory", Recovery(4, None, 9))
+    parts = Parts(Recovery(0, 1, 9), resources={name: back[name] for name in ("pool", "fds")})
+    assert (parts.slowest, parts.back) == ("fds", Recovery(4, 5, 9))
+    assert (Parts(Recovery(0, 1, 9)).slowest, Parts(Recovery(0, 1, 9)).back) == ("", None)
+
+
+def test_parts_in_words() -> None:
+    first, lasting = Recovery(0.29, 0.31, 9), Recovery(8.5, None, 9)
+    assert tell_answers(first, lasting, interrupted=True) == ["first success 310 ms", "lasting > 8.5 s"]
+    assert tell_answers(Recovery(0, 0, 9), Recovery(0, 0, 9), interrupted=False) == ["never interrupted"]
+    assert tell_part("latency", Recovery(3, 4.2, 9)) == "latency 4.2 s"
