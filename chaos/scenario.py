@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
-from chaos.timeline import At, Planned, expand
+from chaos.timeline import Entry, Planned, expand, last_heal_s
+from harness.aborts import Abort
 from harness.budget import Budget
 from harness.load.arrivals import Ramp, Stage, constant
 from harness.load.load_table import override
 from harness.load.settings import LoadSettings
+from harness.observations import Observation
 from harness.verdict import Decision
 
 # Steady state is proved at this share of the rate: enough to try every operation, too little to strain anything.
@@ -56,28 +58,40 @@ class Scenario:
     """What is run; `timeline` counts from the end of warm-up.
 
     `shape` is what the load does after the climb of warm-up, such as a spike or a
-    staircase, before it goes on at its one rate.
+    staircase, before it goes on at its one rate. `must_observe` is what must have been seen for a pass to mean
+    anything, `abort_if` what ends a run early. `profile` is the table of the profile that it came from, empty for
+    one that is written in code; what that says of the budget, no target file overrides. `time_scale` is what all
+    times have been multiplied by.
     """
 
     name: str
     load: LoadSettings
     phases: Phases = field(default_factory=Phases)
-    timeline: tuple[At, ...] = ()
+    timeline: tuple[Entry, ...] = ()
     shape: tuple[Stage, ...] = ()
     budget: Budget = field(default_factory=Budget)
+    must_observe: tuple[Observation, ...] = ()
+    abort_if: tuple[Abort, ...] = ()
+    profile: Mapping[str, object] = field(default_factory=dict)
+    time_scale: float = 1.0
 
     def __post_init__(self) -> None:
         """Raise ValueError for a timeline that contradicts itself or outlasts its phase."""
-        planned = expand(self.timeline, time_scale=1.0)
+        _ = expand(self.timeline, seed=0)
         # A microsecond more is what scaling may have rounded.
-        if planned and max(p.heal_s for p in planned) > self.phases.faults_s + 1e-6:
+        if last_heal_s(self.timeline) > self.phases.faults_s + 1e-6:
             raise ValueError(f"{self.name}: the last fault heals after the fault phase of {self.phases.faults_s} s")
 
     def scaled(self, time_scale: float) -> Scenario:
-        """Return the scenario with its phases and fault times multiplied by `time_scale`; rates and budgets stay."""
-        timeline = tuple(At(e.at_s * time_scale, e.for_s * time_scale, e.fault) for e in self.timeline)
-        shape = tuple(stage.stretched(time_scale) for stage in self.shape)
-        return dataclasses.replace(self, phases=self.phases.scaled(time_scale), timeline=timeline, shape=shape)
+        """Return the scenario with its phases and fault times `time_scale` times as written; rates and budgets stay.
+
+        A recorded one was written at a time scale of its own, and at that scale is returned as it is.
+        """
+        factor = time_scale / self.time_scale
+        timeline = tuple(entry.scaled(factor) for entry in self.timeline)
+        shape = tuple(stage.stretched(factor) for stage in self.shape)
+        phases = self.phases.scaled(factor)
+        return dataclasses.replace(self, phases=phases, timeline=timeline, shape=shape, time_scale=time_scale)
 
     def overridden(
         self,
@@ -89,6 +103,7 @@ class Scenario:
     ) -> Scenario:
         """Return the scenario with a target file's `[load]`, `[operations]` and `[budget]` applied.
 
+        What a profile says of its budget stays: it knows its incident better than a target can.
         Raises an ExceptionGroup of every InputError in them.
         """
         errors: list[Exception] = []
@@ -98,7 +113,9 @@ class Scenario:
         except ExceptionGroup as group:
             errors += group.exceptions
         try:
-            changed = dataclasses.replace(changed, budget=self.budget.override(source, budget))
+            own = cast("Mapping[str, object]", self.profile.get("budget", {}))
+            targets = self.budget.override(source, budget)
+            changed = dataclasses.replace(changed, budget=targets.override(self.name, own))
         except ExceptionGroup as group:
             errors += group.exceptions
         if errors:
@@ -115,9 +132,9 @@ class Scenario:
         climb = constant(gentle, self.phases.steady_s), Ramp(gentle, rate_per_s, climb_s)
         return *climb, *self.shape, constant(rate_per_s, plateau_s)
 
-    def planned(self) -> list[Planned]:
-        """Return the fault schedule in seconds from the end of warm-up."""
-        return expand(self.timeline, time_scale=1.0)
+    def planned(self, seed: int) -> list[Planned]:
+        """Return the fault schedule in seconds from the end of warm-up, as drawn from the run's seed."""
+        return expand(self.timeline, seed=seed)
 
 
 class Play(Protocol):

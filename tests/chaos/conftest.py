@@ -11,17 +11,26 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
 
-from harness.probes.health import redis_health, toxiproxy_health
+from chaos.canary import Canary
+from chaos.toxiproxy import ToxiproxyLink
+from harness.probes.health import http_health, redis_health, toxiproxy_health
 from infra.ports import free_ports
 from infra.postgres_server import temp_base
 from infra.processes import Program, start
 from infra.ready import wait_until
 from infra.redis_server import find_redis, redis_program
 from infra.toxiproxy_server import find_or_build, toxiproxy_program
+from tests.harness.conftest import postgres_server
 
 LIMIT_S = 15.0
 
@@ -76,6 +85,41 @@ def redis_port(folder: Path) -> Iterator[int]:
         yield port
 
 
+@pytest.fixture(scope="session")
+def postgres_dsn() -> Iterator[str]:
+    with postgres_server() as (_, dsn):
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def http_port() -> Iterator[int]:
+    """Serve `/health` as the reference stack's services do: same server, same parser."""
+
+    def health(_request: Request) -> JSONResponse:
+        return JSONResponse({"alive": True})
+
+    def metrics(_request: Request) -> PlainTextResponse:
+        return PlainTextResponse("series 1.0\n" * 700)
+
+    (port,) = free_ports(1)
+    app = Starlette(routes=[Route("/health", health), Route("/metrics", metrics)])
+    config = uvicorn.Config(app, port=port, log_config=None, http="h11", server_header=False, access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until("the HTTP service", lambda: http_health(f"http://127.0.0.1:{port}/health"), limit_s=LIMIT_S)
+        yield port
+    finally:
+        server.should_exit = True
+        thread.join(LIMIT_S)
+
+
+def free_port_beside(config: str) -> int:
+    """Return a free port that no proxy of a configuration will take: a server lives on whose API cannot listen."""
+    return next(port for port in free_ports(16) if str(port) not in config)
+
+
 StartToxiproxy = Callable[[str], contextlib.AbstractContextManager[Toxiproxy]]
 
 
@@ -85,7 +129,7 @@ def start_toxiproxy(folder: Path) -> StartToxiproxy:
 
     @contextlib.contextmanager
     def started(config: str) -> Iterator[Toxiproxy]:
-        (port,) = free_ports(1)
+        port = free_port_beside(config)
         place = folder / f"toxiproxy-{port}"
         place.mkdir()
         file = place / "config.json"
@@ -114,6 +158,30 @@ def server(_server: Toxiproxy) -> Iterator[Toxiproxy]:
     _server.make_whole()
     yield _server
     _server.make_whole()
+
+
+@pytest.fixture(scope="session")
+def _hops(start_toxiproxy: StartToxiproxy, redis_port: int, postgres_dsn: str, http_port: int) -> Iterator[Toxiproxy]:
+    postgres_port = urlsplit(postgres_dsn).port
+    callees = {"redis": redis_port, "postgres": postgres_port, "http": http_port}
+    doors = dict(zip(callees, free_ports(len(callees)), strict=True))
+    proxies = [
+        {"name": name, "listen": f"127.0.0.1:{doors[name]}", "upstream": f"127.0.0.1:{port}"}
+        for name, port in callees.items()
+    ]
+    with start_toxiproxy(json.dumps(proxies)) as server:
+        yield Toxiproxy(server.port, doors, server.log)
+
+
+@pytest.fixture
+def hops(_hops: Toxiproxy) -> Iterator[Mapping[str, ToxiproxyLink]]:
+    """Lend a link to a service of every protocol, by the protocol's name; whole before and after."""
+    _hops.make_whole()
+    yield {
+        name: ToxiproxyLink("127.0.0.1", _hops.port, name, Canary("127.0.0.1", door, name, 1.0, "/metrics"))
+        for name, door in _hops.doors.items()
+    }
+    _hops.make_whole()
 
 
 Serve = Callable[[Callable[[socket.socket], None]], int]

@@ -6,15 +6,34 @@ through all the moments at which a run may be stopped and leave none out.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
 
-from chaos.canary import Seen, Sight
-from chaos.faults import LinkState
+from chaos.canary import Canary
+from chaos.ledger import Ledger
+from chaos.sight import Seen, Sight
+from chaos.targets import LinkState
 from chaos.toxics import Toxic
+from chaos.undo import Actions, Step
 from harness.clock import ManualClock
 from harness.errors import InjectionFailed
 
 QUICK_S = 0.001
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Inline(Executor):
+    """Does at once, on the caller's own thread, what it is given."""
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        future: Future[_T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
 
 
 @dataclass
@@ -61,6 +80,8 @@ class FakeLink:
     """
 
     name: str
+    address = "fake:1"
+    canary = Canary("127.0.0.1", 1, "redis")
     strike: Strike = field(default_factory=Strike)
     late: bool = False
     numb: bool = False
@@ -72,10 +93,20 @@ class FakeLink:
     toxics: dict[str, Toxic] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
+    @property
+    def place(self) -> Mapping[str, object]:
+        return {"api": self.address, "proxy": self.name}
+
     def add(self, name: str, toxic: Toxic) -> None:
         with self._called(f"add {name}"):
             if name in self.toxics:
                 raise InjectionFailed(f"{self.name}: {name} exists")
+            self.toxics[name] = toxic
+
+    def update(self, name: str, toxic: Toxic) -> None:
+        with self._called(f"update {name}"):
+            if name not in self.toxics:
+                raise InjectionFailed(f"{self.name}: {name} does not exist")
             self.toxics[name] = toxic
 
     def remove(self, name: str) -> None:
@@ -103,6 +134,11 @@ class FakeLink:
             if not self.enabled:
                 return Sight(Seen.REFUSED, QUICK_S)
             return Sight(Seen.ANSWERED, self.slow_s + sum(t.attributes["latency_s"] for t in self.toxics.values()))
+
+    def alone(self) -> FakeLink:
+        """Stop striking, and return itself: whoever heals is not the one who was struck."""
+        self.strike = Strike()
+        return self
 
     @property
     def whole(self) -> bool:
@@ -138,3 +174,60 @@ class _Call:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self.link.late and kind is None:
             self.link.strike()
+
+
+class MemoryLedger(Ledger):
+    """A ledger that is struck like everything else, and written down nowhere."""
+
+    def __init__(self, strike: Strike) -> None:
+        self.path = Path("nowhere")
+        self.records: list[Mapping[str, object]] = []
+        self._strike = strike
+        self._lock = threading.Lock()
+
+    def _write(self, record: Mapping[str, object]) -> None:
+        self._strike()
+        self.records.append(record)
+
+    def left_open(self) -> list[object]:
+        """Return the names of the entries not yet closed."""
+        named = [(record["record"], record["name"]) for record in self.records]
+        closed = {name for record, name in named if record == "closed"}
+        return [name for record, name in named if record == "open" and name not in closed]
+
+    def steps(self, name: object) -> list[Step]:
+        """Return what an entry said would undo it."""
+        (record,) = [each for each in self.records if (each["record"], each["name"]) == ("open", name)]
+        return [Step(each["action"], each["args"]) for each in cast("Sequence[Mapping[str, Any]]", record["steps"])]
+
+
+@dataclass(frozen=True)
+class FakeRemoval:
+    """`toxic.remove` on links in memory."""
+
+    links: Mapping[str, FakeLink]
+
+    def carry_out(self, args: Mapping[str, object]) -> None:
+        self.links[str(args["proxy"])].remove(str(args["toxic"]))
+
+    def amiss(self, args: Mapping[str, object]) -> str | None:
+        link = self.links[str(args["proxy"])]
+        return f"{args['toxic']} is still there" if str(args["toxic"]) in link.state().toxics else None
+
+
+@dataclass(frozen=True)
+class FakeEnabling:
+    """`proxy.enable` on links in memory."""
+
+    links: Mapping[str, FakeLink]
+
+    def carry_out(self, args: Mapping[str, object]) -> None:
+        self.links[str(args["proxy"])].set_enabled(True)
+
+    def amiss(self, args: Mapping[str, object]) -> str | None:
+        return None if self.links[str(args["proxy"])].state().enabled else "the proxy is closed"
+
+
+def fake_actions(links: Mapping[str, FakeLink]) -> Actions:
+    """Return what puts links in memory back."""
+    return {"toxic.remove": FakeRemoval(links), "proxy.enable": FakeEnabling(links)}

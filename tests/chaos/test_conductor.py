@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos.conductor import Conductor
-from chaos.faults import DownFault, LatencyFault
+from chaos.faults.fault import Noop
+from chaos.faults.link import DownFault, LatencyFault
+from chaos.ledger import FILE_NAME, Ledger, read_open
+from chaos.sight import Sight
+from chaos.targets import Targets
 from chaos.timeline import At, Planned, expand
-from harness.clock import ManualClock
-from harness.errors import ChaosError, HealFailed, JournalError
+from chaos.undo import undo
+from harness.clock import ManualClock, RealClock
+from harness.errors import ChaosError, HealFailed, JournalError, Refused
 from harness.records import FaultWindow
-from tests.chaos.fakes import FakeLink, Strike, StruckClock
+from tests.chaos.fakes import FakeLink, Inline, MemoryLedger, Strike, StruckClock, fake_actions
 from tests.chaos.test_timeline import timelines
 
 START_S = 3.0
@@ -38,17 +47,27 @@ class Stage:
     told: list[tuple[float, str, str, str]] = field(default_factory=list)
     reasons: list[object] = field(default_factory=list)
     mute: bool = False
+    permit: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.clock = StruckClock(strike=self.strike)
         for link in self.links.values():
             link.strike = self.strike
+        self.ledger = MemoryLedger(self.strike)
         self.conductor = Conductor(
-            self.links, clock=self.clock, now_s=self.clock.now_s, note=self._note, alive=self.strike
+            Targets(links=self.links),
+            ledger=self.ledger,
+            actions=fake_actions(self.links),
+            lookers=Inline(),
+            clock=self.clock,
+            now_s=self.clock.now_s,
+            note=self._note,
+            alive=self.strike,
+            permit=self.permit,
         )
 
     def play(self, entries: Sequence[At]) -> list[FaultWindow]:
-        self.conductor.play(expand(entries, time_scale=1.0), start_s=START_S)
+        self.conductor.play(expand(entries, seed=1), start_s=START_S)
         return list(self.conductor.windows.values())
 
     def steps(self, step: str) -> list[tuple[str, str]]:
@@ -111,8 +130,8 @@ def test_the_link_is_changed_after_the_telling_and_looked_at_before_and_after() 
     one.play([At(0.0, 1.0, LatencyFault("a", 0.2))])
     calls = one.links["a"].calls
     assert calls == [
-        *("look", "look", "look", "add latency_up", "add latency_down", "look"),
-        *("remove latency_down", "remove latency_up", "state", "look"),
+        *("look", "look", "look", "add f1_latency_up", "add f1_latency_down", "look"),
+        *("remove f1_latency_down", "state", "remove f1_latency_up", "state", "look"),
     ]
 
 
@@ -121,7 +140,8 @@ def test_a_window_counts_only_from_the_moment_it_is_felt() -> None:
     one.links["a"].feels_after = 10
     (window,) = one.play([At(0.0, 2.0, DownFault("a"))])
     assert window.proved_s is not None
-    assert window.proved_s - window.injected_s == pytest.approx(10 * 0.02)
+    # The first look is taken at once, and again before the waiting begins.
+    assert window.proved_s - window.injected_s == pytest.approx(9 * 0.02)
 
 
 def test_a_fault_that_is_never_felt_is_not_proved_and_says_why() -> None:
@@ -185,8 +205,13 @@ def test_whatever_is_broken_is_healed_in_reverse_order() -> None:
 def test_stopped_at_any_call_every_link_is_whole(error: type[BaseException], *, late: bool) -> None:
     for at in range(calls_of(BUSY)):
         one = stage(at=[at], error=error, late=late)
-        with pytest.raises(error, match=f"struck at call {at}$"):
+        struck = None
+        try:
             one.play(BUSY)
+        except error as raised:
+            struck = str(raised)
+        # A ledger that cannot be told of a heal stops nothing: whoever heals next puts back once more, in vain.
+        assert struck == f"struck at call {at}" or (error is ChaosError and one.ledger.left_open())
         assert not one.broken(), f"stopped at call {at}"
         assert not any(window.healed_s for window in one.conductor.windows.values() if window.healing_s is None)
 
@@ -207,7 +232,7 @@ def test_stopped_again_while_healing_the_next_healing_leaves_every_link_whole(da
 def test_a_record_that_cannot_be_written_does_not_keep_a_link_broken() -> None:
     one = stage()
     entries = [At(0.0, 9.0, LatencyFault("a", 0.2)), At(1.0, 9.0, DownFault("b"))]
-    schedule = expand(entries, time_scale=1.0)
+    schedule = expand(entries, seed=1)
     for planned in schedule:
         one.conductor._inject(planned)
     one.mute = True
@@ -233,11 +258,11 @@ def test_one_heal_that_fails_stops_no_other(error: type[Exception]) -> None:
 def test_a_heal_that_did_nothing_is_found_out_by_reading_back() -> None:
     one = stage()
     one.links["a"].lying = True
-    with pytest.raises(HealFailed, match="latency on a was undone, yet the link reads"):
+    with pytest.raises(HealFailed, match="was carried out, yet f1_latency_down is still there"):
         one.play([At(0.0, 1.0, LatencyFault("a", 0.2))])
     (window,) = one.conductor.windows.values()
     assert window.healed_s is None
-    assert "was undone, yet" in window.note
+    assert "was carried out, yet" in window.note
 
 
 def test_every_failed_heal_is_named() -> None:
@@ -258,7 +283,17 @@ def test_healing_again_is_harmless() -> None:
 def test_a_wait_asks_whether_to_go_on() -> None:
     clock = ManualClock()
     alive = Strike(frozenset({20}), ZeroDivisionError)
-    conductor = Conductor({}, clock=clock, now_s=clock.now_s, note=print, alive=alive)
+    one = stage()
+    conductor = Conductor(
+        Targets(),
+        ledger=one.ledger,
+        actions={},
+        lookers=Inline(),
+        clock=clock,
+        now_s=clock.now_s,
+        note=print,
+        alive=alive,
+    )
     with pytest.raises(ZeroDivisionError):
         conductor.wait_until(1000.0)
     assert clock.now_s() == pytest.approx(2.0)
@@ -269,7 +304,7 @@ def test_a_wait_asks_whether_to_go_on() -> None:
 def test_any_timeline_is_played_to_its_end_with_every_window_proved_and_healed(entries: list[At]) -> None:
     one = stage()
     one.play(entries)
-    planned = expand(entries, time_scale=1.0)
+    planned = expand(entries, seed=1)
     assert list(one.conductor.windows) == planned
     for entry, window in one.conductor.windows.items():
         _assert_as_planned(entry, window)
@@ -286,3 +321,73 @@ def _assert_as_planned(planned: Planned, window: FaultWindow) -> None:
     assert window.healing_s == pytest.approx(START_S + planned.heal_s)
     assert window.injected_s <= window.proved_s <= window.healing_s <= window.healed_s
     assert window.note == ""
+
+
+def test_what_undoes_a_fault_is_in_the_ledger_before_the_link_is_touched() -> None:
+    """Whatever call the run is killed at, as far as others can see it: nothing is broken that no open entry undoes."""
+    for at in range(calls_of(BUSY)):
+        one = stage(at=[at], error=SystemExit, late=True)
+        seen: list[bool] = []
+
+        def frozen(one: Stage = one, seen: list[bool] = seen) -> None:
+            steps = [step for name in one.ledger.left_open() for step in one.ledger.steps(name)]
+            undo(steps, fake_actions({name: link.alone() for name, link in one.links.items()}))
+            seen.append(not one.broken())
+
+        one.conductor.heal_all = frozen  # type: ignore[method-assign] # the killed run heals nothing itself
+        with pytest.raises(SystemExit):
+            one.play(BUSY)
+        assert seen == [True], f"killed at call {at}"
+
+
+def test_nothing_is_broken_without_a_permit() -> None:
+    def refuse() -> None:
+        raise Refused("a stranger's database")
+
+    one = Stage({"a": FakeLink("a")}, permit=refuse)
+    with pytest.raises(Refused, match="a stranger's database"):
+        one.play([At(0.0, 1.0, DownFault("a"))])
+    assert one.links["a"].calls == []
+    assert one.ledger.records == []
+
+
+def test_faults_of_different_parts_share_a_hop() -> None:
+    one = stage()
+    both = [At(0.0, 3.0, LatencyFault("a", 0.2)), At(1.0, 1.0, Noop("a"))]
+    assert all(w.proved_s is not None and w.healed_s is not None for w in one.play(both))
+
+
+def test_a_look_that_hangs_keeps_no_other_fault_from_coming_in_time(tmp_path: Path) -> None:
+    """On real threads and the real clock: a canary hangs until the next fault has been injected, two others pass."""
+    clock, told = RealClock(), list[str]()
+    other_is_there = threading.Event()
+
+    class HangingLink(FakeLink):
+        def look(self) -> Sight:
+            if self.toxics and not other_is_there.wait(10.0):
+                raise ChaosError("the next fault waited for this look")
+            return super().look()
+
+    links = {"a": HangingLink("a"), "b": FakeLink("b")}
+
+    def note(_kind: str, *, step: str, fault: str, target: str, **_detail: object) -> None:
+        told.append(f"{step} {fault} {target}")
+        if (step, target) == ("injected", "b"):
+            other_is_there.set()
+
+    with ThreadPoolExecutor() as lookers, contextlib.closing(Ledger(tmp_path)) as ledger:
+        began_s = clock.now_s()
+        conductor = Conductor(
+            Targets(links=links),
+            ledger=ledger,
+            actions=fake_actions(links),
+            lookers=lookers,
+            clock=clock,
+            now_s=lambda: clock.now_s() - began_s,
+            note=note,
+            alive=lambda: None,
+        )
+        entries = [At(0.0, 0.3, LatencyFault("a", 0.2)), At(0.1, 0.1, DownFault("b"))]
+        conductor.play(expand(entries, seed=1), start_s=0.0)
+    assert told.index("injected down b") < told.index("proved latency a")
+    assert read_open(tmp_path / FILE_NAME) == []

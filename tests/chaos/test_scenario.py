@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.faults import DownFault, LatencyFault
+from chaos.faults.link import DownFault, LatencyFault
 from chaos.scenario import Phases, Scenario
-from chaos.timeline import At
+from chaos.timeline import At, Entry, Every
 from harness.budget import Budget
 from harness.errors import InputError
 from harness.load.arrivals import Ramp, Sine, Spike, Stage, constant, schedule, steps
@@ -24,12 +24,12 @@ PHASES = Phases(steady_s=10, warm_up_s=30, faults_s=60, hold_s=30, drain_s=10)
 SCALES = st.integers(1, 10_000).map(lambda n: n / 1000)
 
 
-def scenario(*timeline: At, rate_per_s: float = 100.0, phases: Phases = PHASES) -> Scenario:
+def scenario(*timeline: Entry, rate_per_s: float = 100.0, phases: Phases = PHASES) -> Scenario:
     return Scenario("s", LoadSettings(rate_per_s, MIX), phases=phases, timeline=timeline)
 
 
 def test_a_fault_may_last_to_the_end_of_its_phase_and_no_longer() -> None:
-    assert len(scenario(At(50, 10, DownFault("a"))).planned()) == 1
+    assert len(scenario(At(50, 10, DownFault("a"))).planned(7)) == 1
     with pytest.raises(ValueError, match=r"^s: the last fault heals after the fault phase of 60 s"):
         scenario(At(50, 10.5, DownFault("a")))
 
@@ -49,8 +49,8 @@ def test_scaling_stretches_time_and_nothing_else(entries: list[At], time_scale: 
     assert after.phases.drain_s == phases.drain_s
     assert after.phases.warm_up_s == pytest.approx(phases.warm_up_s * time_scale)
     assert after.phases.faults_s == pytest.approx(phases.faults_s * time_scale)
-    assert [p.fault for p in after.planned()] == [p.fault for p in before.planned()]
-    for one, other in zip(before.planned(), after.planned(), strict=True):
+    assert [p.fault for p in after.planned(7)] == [p.fault for p in before.planned(7)]
+    for one, other in zip(before.planned(7), after.planned(7), strict=True):
         assert other.inject_s == pytest.approx(one.inject_s * time_scale, abs=2e-6)
         assert other.heal_s == pytest.approx(one.heal_s * time_scale, abs=2e-6)
 
@@ -109,3 +109,18 @@ def test_the_full_rate_is_reached_within_warm_up() -> None:
     assert climb.for_s <= PHASES.warm_up_s
     due_s = takewhile(lambda t_s: t_s < 40, schedule(*scenario(rate_per_s=10.0).stages()))
     assert len([t_s for t_s in due_s if t_s >= 30]) == pytest.approx(100, abs=1)
+
+
+def test_a_scale_is_of_what_was_written_and_not_of_what_was_scaled() -> None:
+    one = scenario(At(10, 20, DownFault("a")))
+    half = one.scaled(0.5)
+    assert half.scaled(0.5) == half
+    assert half.scaled(1.0).planned(1) == one.planned(1)
+    assert half.scaled(2.0).phases == one.scaled(2.0).phases
+
+
+def test_a_timeline_that_some_seed_would_draw_beyond_its_phase_is_refused() -> None:
+    spread = Every(0.0, 20.0, 5.0, DownFault("a"), times=3, spread_s=15.0)
+    assert len(scenario(spread).planned(1)) == 3
+    with pytest.raises(ValueError, match="the last fault heals after the fault phase"):
+        scenario(spread, phases=dataclasses.replace(PHASES, faults_s=59.0))

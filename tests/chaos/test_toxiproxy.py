@@ -1,32 +1,40 @@
-"""The driver against a real Toxiproxy before a real Redis, and against servers that lie, fail or hang.
-
-Tests named by a row (P6, P7, ...) are of the server alone: they hold what the
-driver was built on, so that an upgrade which changes one is seen.
-"""
+"""The driver against a real Toxiproxy before a real Redis, and against servers that lie, fail or hang."""
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import json
-import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chaos.canary import Canary, Seen, Sight
-from chaos.conductor import Conductor
-from chaos.faults import DownFault, Fault, LatencyFault
-from chaos.timeline import At, expand
-from chaos.toxics import Latency, Noop
-from chaos.toxiproxy import ToxiproxyLink
-from harness.clock import RealClock
+from chaos import toxiproxy
+from chaos.canary import Canary
+from chaos.restart import ProcessRestart, restart_from
+from chaos.sight import Seen, Sight
+from chaos.toxics import (
+    TOXICS,
+    Bandwidth,
+    Latency,
+    LimitData,
+    Noop,
+    ResetPeer,
+    Slicer,
+    SlowClose,
+    Stream,
+    Timeout,
+)
+from chaos.toxiproxy import Proxy, ToxiproxyLink
 from harness.errors import ChaosError, InjectionFailed
-from harness.probes.health import toxiproxy_health
 from tests.chaos.conftest import Serve, StartToxiproxy, Toxiproxy
+from tests.chaos.past_the_driver import live
 
 RTT_S = 0.2
 # Nothing but a wait for a limit takes this long here.
@@ -47,54 +55,99 @@ def quickest(link: ToxiproxyLink) -> Sight:
     return min((link.look() for _ in range(5)), key=lambda sight: sight.took_s)
 
 
-def post_toxic(server: Toxiproxy, **fields: object) -> httpx.Response:
-    """Add a toxic past the driver, as anybody might."""
-    return httpx.post(f"{server.url}/proxies/redis/toxics", json=fields, trust_env=False)
-
-
-def test_latency_is_felt_by_a_canary_and_gone_after_its_undoing(link: ToxiproxyLink) -> None:
-    fault = LatencyFault("redis", RTT_S)
-    before = quickest(link)
-    fault.inject(link)
-    during = quickest(link)
-    assert during.seen is Seen.ANSWERED
-    assert RTT_S <= during.took_s < 2 * RTT_S
-    assert fault.doubt(before, during) is None
-    fault.undo(link)
-    assert link.state().whole
-    assert quickest(link).took_s < RTT_S / 2
-
-
-def test_latency_is_read_back_in_si_units(link: ToxiproxyLink) -> None:
-    LatencyFault("redis", RTT_S).inject(link)
-    attributes = {"latency_s": RTT_S / 2, "jitter_s": 0.0}
-    assert link.state().toxics == {
-        "latency_up": ("latency", "upstream", attributes),
-        "latency_down": ("latency", "downstream", attributes),
-    }
-
-
-def test_down_refuses_new_connections_ends_live_ones_and_is_gone_after_its_undoing(
-    link: ToxiproxyLink, server: Toxiproxy
+@pytest.mark.parametrize(
+    ("toxic", "attributes"),
+    [
+        (Latency(0.1), {"latency_s": 0.1, "jitter_s": 0.0}),
+        (Bandwidth(12_400), {"bytes_per_s": 12_000}),
+        (SlowClose(0.25), {"delay_s": 0.25}),
+        (Timeout(0), {"timeout_s": 0.0}),
+        (Timeout(1.5), {"timeout_s": 1.5}),
+        (ResetPeer(0.5), {"timeout_s": 0.5}),
+        (ResetPeer(toxicity=0), {"timeout_s": 0.0}),
+        (Slicer(64, 0.0005), {"size_bytes": 64, "variation_bytes": 0, "delay_s": 0.0005}),
+        (LimitData(1 << 33), {"limit_bytes": 1 << 33}),
+        (Noop(), {}),
+    ],
+    ids=lambda value: value.kind if hasattr(value, "kind") else "",
+)
+@pytest.mark.parametrize("stream", ["upstream", "downstream"])
+def test_every_toxic_is_put_on_either_direction_and_read_back_in_si_units(
+    toxic: Any, attributes: Mapping[str, float], stream: Stream, link: ToxiproxyLink
 ) -> None:
-    fault = DownFault("redis")
+    link.add("n", dataclasses.replace(toxic, stream=stream))
+    assert link.state().toxics == {"n": (toxic.kind, stream, attributes)}
+    link.remove("n")
+    assert link.state().whole
+
+
+@given(st.sampled_from(TOXICS), st.data())
+def test_what_reaches_the_server_is_never_the_zero_that_means_something_else(
+    kind: type[Any], data: st.DataObject
+) -> None:
+    values = {
+        "latency_s": st.floats(0, 3600),
+        "delay_s": st.floats(0.001, 1),
+        "timeout_s": st.floats(0.001, 3600),
+        "bytes_per_s": st.floats(1000, 1e12),
+        "size_bytes": st.integers(1, 1 << 40),
+        "limit_bytes": st.integers(1, 1 << 40),
+    }
+    fields = [field.name for field in dataclasses.fields(kind) if field.name in values]
+    toxic = kind(**{name: data.draw(values[name]) for name in fields})
+    there = toxiproxy._to_server(toxic)
+    assert all(isinstance(value, int) for value in there.values())
+    back = toxiproxy._from_server(toxic.kind, there)
+    assert set(back) == set(toxic.attributes)
+    for name, value in toxic.attributes.items():
+        unit = 1000 if name == "bytes_per_s" else 1e-6 if kind is Slicer else 0.001 if name.endswith("_s") else 1
+        assert abs(back[name] - value) <= 0.5 * unit * (1 + 1e-9) + abs(value) * 1e-12
+        if name != "latency_s":
+            assert (back[name] == 0) == (value == 0)
+
+
+def test_a_toxic_is_changed_in_place(link: ToxiproxyLink) -> None:
+    link.add("n", Latency(0.5, "upstream"))
+    link.update("n", Latency(0.1, "upstream"))
+    assert link.state().toxics == {"n": ("latency", "upstream", {"latency_s": 0.1, "jitter_s": 0.0})}
+    assert 0.1 <= quickest(link).took_s < 0.5
+
+
+def test_what_is_not_there_or_is_another_is_not_changed(link: ToxiproxyLink) -> None:
+    with pytest.raises(InjectionFailed, match="redis: toxic n not changed"):
+        link.update("n", Latency(0.1))
+    link.add("n", Latency(0.1, "upstream"))
+    with pytest.raises(InjectionFailed, match=r"redis: toxic n: asked for .* the server has "):
+        link.update("n", Latency(0.2, "downstream"))
+
+
+def test_a_proxy_is_made_anew_where_it_was(link: ToxiproxyLink, server: Toxiproxy) -> None:
+    link.add("n", Latency(0.5))
     with live(server) as connection:
-        fault.inject(link)
+        link.make_anew(*link.ends())
         assert connection.recv(1) == b""
-    assert link.look().seen is Seen.REFUSED
-    assert not link.state().enabled
-    fault.undo(link)
     assert link.state().whole
     assert link.look().seen is Seen.ANSWERED
 
 
-@pytest.mark.parametrize("fault", [LatencyFault("redis", RTT_S), DownFault("redis")], ids=lambda fault: fault.kind)
-def test_undoing_is_harmless_twice_and_on_a_whole_link(fault: Fault, link: ToxiproxyLink) -> None:
-    fault.undo(link)
-    fault.inject(link)
-    fault.undo(link)
-    fault.undo(link)
-    assert link.state().whole
+def test_its_place_is_all_that_a_step_needs_and_safe_to_write_down(server: Toxiproxy) -> None:
+    restart = ProcessRestart(1, 2.0, ("server",), "/folder", "/log")
+    canary = Canary("127.0.0.1", server.doors["redis"], "redis")
+    link = ToxiproxyLink("127.0.0.1", server.port, "redis", canary, restart=restart)
+    place = json.loads(json.dumps(dict(link.place)))
+    assert place["api"] == f"127.0.0.1:{server.port}"
+    assert (place["proxy"], place["listen"]) == ("redis", f"127.0.0.1:{server.doors['redis']}")
+    assert restart_from(place["restart"]) == ProcessRestart(1, 2.0, ["server"], "/folder", "/log")
+    assert "restart" not in link_to(server).place
+
+
+def test_two_servers_in_one_process_do_not_meet(server: Toxiproxy, start_toxiproxy: StartToxiproxy) -> None:
+    with start_toxiproxy('[{"name": "redis", "listen": "127.0.0.1:0", "upstream": "127.0.0.1:1"}]') as other:
+        one = Proxy("127.0.0.1", server.port, "redis")
+        two = Proxy("127.0.0.1", other.port, "redis")
+        one.add("n", Noop())
+        assert two.state().whole
+        assert not one.state().whole
 
 
 def test_the_control_changes_nothing_that_a_canary_could_feel(link: ToxiproxyLink) -> None:
@@ -119,25 +172,6 @@ def test_an_unknown_proxy_is_named(server: Toxiproxy) -> None:
     for act in (link.state, lambda: link.remove("x"), lambda: link.set_enabled(False), lambda: link.add("x", Noop())):
         with pytest.raises(ChaosError, match=r"^api_postgres: the Toxiproxy server has no such proxy"):
             act()
-
-
-def nothing(*_: object, **__: object) -> None:
-    """Take the place of what this room's tests do not look at."""
-
-
-def test_a_conductor_proves_and_heals_on_a_real_proxy(link: ToxiproxyLink) -> None:
-    clock = RealClock()
-    epoch_s = clock.now_s()
-    conductor = Conductor(
-        {"redis": link}, clock=clock, now_s=lambda: clock.now_s() - epoch_s, note=nothing, alive=nothing
-    )
-    entries = [At(0.0, 0.5, LatencyFault("redis", RTT_S)), At(0.5, 0.3, DownFault("redis"))]
-    conductor.play(expand(entries, time_scale=1.0), start_s=0.0)
-    for window in conductor.windows.values():
-        assert window.note == ""
-        assert window.proved_s is not None
-        assert window.healed_s is not None
-    assert link.state().whole
 
 
 def test_requests_carry_our_name_and_the_token(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,8 +241,9 @@ def toxic(**changes: object) -> dict[str, object]:
         [toxic(stream="downstream")],
         [toxic(type="noop")],
         [toxic(name="other")],
+        [toxic(toxicity=0.5)],
     ],
-    ids=["nothing", "value", "attribute missing", "stream", "type", "name"],
+    ids=["nothing", "value", "attribute missing", "stream", "type", "name", "toxicity"],
 )
 def test_a_toxic_that_reads_back_otherwise_is_not_injected(liar: Liar, found: object) -> None:
     link = liar({"GET /proxies/redis/toxics": (200, found)})
@@ -264,68 +299,3 @@ def test_a_server_that_is_gone_is_told(liar: Liar) -> None:
         port = gone.getsockname()[1]
     with pytest.raises(ChaosError, match="redis: its state cannot be read"):
         ToxiproxyLink("127.0.0.1", port, "redis", Canary("127.0.0.1", 1, "redis")).state()
-
-
-# What the driver was built on
-
-
-def live(server: Toxiproxy, name: str = "redis") -> socket.socket:
-    """Return a connection that has been served, and so is live on both sides of the proxy."""
-    connection = socket.create_connection(("127.0.0.1", server.doors[name]), timeout=5.0)
-    connection.sendall(b"PING\r\n")
-    assert connection.recv(7) == b"+PONG\r\n"
-    return connection
-
-
-def test_p6_disabling_ends_live_connections_with_fin_and_refuses_new_ones(server: Toxiproxy) -> None:
-    with live(server) as busy, live(server) as idle:
-        httpx.post(f"{server.url}/proxies/redis", json={"enabled": False}, trust_env=False).raise_for_status()
-        # An end of stream, where a reset would raise.
-        assert (busy.recv(1), idle.recv(1)) == (b"", b"")
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", server.doors["redis"]), timeout=5.0)
-
-
-def test_p7_connecting_is_never_delayed_by_latency(server: Toxiproxy) -> None:
-    assert post_toxic(server, type="latency", stream="upstream", attributes={"latency": 3000}).is_success
-    assert post_toxic(server, type="latency", stream="downstream", attributes={"latency": 3000}).is_success
-    began_s = time.perf_counter()
-    with socket.create_connection(("127.0.0.1", server.doors["redis"]), timeout=5.0):
-        assert time.perf_counter() - began_s < 1.0
-
-
-def test_p7_with_its_upstream_down_a_proxy_accepts_and_then_ends_the_connection(server: Toxiproxy) -> None:
-    with socket.create_connection(("127.0.0.1", server.doors["dead"]), timeout=5.0):
-        pass
-    assert link_to(server, "dead").look().seen in {Seen.CLOSED, Seen.RESET}
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"attributes": {"latncy": 300}},
-        {"attributes": {"latency": -5}},
-        {"attributes": {"latency": 0}, "toxicity": 5},
-    ],
-    ids=["unknown attribute", "negative", "toxicity above 1"],
-)
-def test_p10_nonsense_is_accepted_with_200_and_has_no_effect(server: Toxiproxy, fields: dict[str, object]) -> None:
-    assert post_toxic(server, type="latency", **fields).status_code == 200
-    assert quickest(link_to(server)).took_s < RTT_S / 2
-
-
-def test_p17_latency_is_one_way_and_downstream_unless_told_otherwise(server: Toxiproxy) -> None:
-    assert post_toxic(server, type="latency", name="n", attributes={"latency": 200}).json()["stream"] == "downstream"
-    assert RTT_S <= quickest(link_to(server)).took_s < 1.8 * RTT_S
-
-
-@pytest.mark.parametrize(
-    "config", ["not json", '[{"name": "taken", "listen": "nowhere:0", "upstream": "127.0.0.1:1"}]']
-)
-def test_p24_a_bad_configuration_is_only_logged_and_the_server_starts(
-    config: str, start_toxiproxy: StartToxiproxy
-) -> None:
-    with start_toxiproxy(config) as server:
-        assert httpx.get(f"{server.url}/version", trust_env=False).is_success
-        assert toxiproxy_health(server.url, ["taken"]) == "proxies not created: taken"
-        assert re.search(r"error|ERR|Failed", server.log.read_text(encoding="utf-8"))

@@ -1,0 +1,77 @@
+"""Gets a Toxiproxy server out of a wedge: a call that no answer came to, because a connection blocks the server.
+
+A stalled reader blocks the toxics of its proxy, and then the list of proxies;
+the proxy deleted and created anew is free of it. An upstream that swallows
+dials blocks the proxy itself, and deleting it would block all the others: only
+the end of the dial, or of the server, helps then. Either way connections are
+lost that the fault would have spared, and with the server every other toxic.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from chaos.restart import restart_from
+from chaos.toxiproxy import LIMIT_S, Proxy, unanswered
+from harness.errors import ChaosError, HealFailed
+
+_RESTARTED_S = 10.0
+_POLL_S = 0.05
+
+
+def proxy_of(args: Mapping[str, object], *, limit_s: float = LIMIT_S) -> Proxy:
+    """Return the proxy that a step names: `api` (HOST:PORT of its server) and `proxy`."""
+    host, _, port = str(args["api"]).rpartition(":")
+    return Proxy(host, int(port), str(args["proxy"]), limit_s=limit_s)
+
+
+def mend(args: Mapping[str, object], act: Callable[[Proxy], None], *, limit_s: float = LIMIT_S) -> None:
+    """Act on the proxy of a step; where no answer comes in `limit_s`, get out of the wedge and act again.
+
+    `listen` and `upstream` of `args` are what the proxy is made anew from, and `restart` is how its server is
+    started again (see `chaos.restart`); each may be missing. Raises ChaosError.
+    """
+    proxy = proxy_of(args, limit_s=limit_s)
+    try:
+        act(proxy)
+    except ChaosError as error:
+        if not unanswered(error):
+            raise
+        _get_out(proxy, args, error)
+        act(proxy)
+
+
+def _get_out(proxy: Proxy, args: Mapping[str, object], error: ChaosError) -> None:
+    tried = []
+    if proxy.lists_in_time():
+        tried.append("its own dial of the upstream seems to block it")
+    elif "listen" in args and "upstream" in args:
+        try:
+            proxy.make_anew(str(args["listen"]), str(args["upstream"]))
+        except ChaosError as failure:
+            tried.append(str(failure))
+        else:
+            return
+    if restart := args.get("restart"):
+        restart_from(cast("Mapping[str, Any]", restart)).carry_out()
+        _await(proxy)
+        _see_that_it_is_there(proxy, args)
+        return
+    tried.append("nobody said how its server is started again")
+    raise HealFailed(f"{error}; {'; '.join(tried)}") from error
+
+
+def _await(proxy: Proxy) -> None:
+    ends_s = time.monotonic() + _RESTARTED_S
+    while not proxy.lists_in_time():
+        if time.monotonic() >= ends_s:
+            raise HealFailed(f"{proxy.name}: its server was started again and lists no proxies")
+        time.sleep(_POLL_S)
+
+
+def _see_that_it_is_there(proxy: Proxy, args: Mapping[str, object]) -> None:
+    """Create the proxy where the server's own configuration did not."""
+    if not proxy.exists() and "listen" in args and "upstream" in args:
+        proxy.make_anew(str(args["listen"]), str(args["upstream"]))

@@ -1,0 +1,85 @@
+"""The faults of links, played by the conductor on real proxies: injected, proved, changed, healed; nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from chaos.actions import ACTIONS
+from chaos.conductor import Conductor
+from chaos.faults.cutting import BlackholeFault, HalfOpenFault, RstLiveFault
+from chaos.faults.endings import LimitDataFault, SlowCloseFault
+from chaos.faults.jitter import JitterFault
+from chaos.faults.link import DownFault, LatencyFault
+from chaos.faults.shaping import BandwidthFault, SlicerFault
+from chaos.ledger import FILE_NAME, Ledger, read_open
+from chaos.targets import Targets
+from chaos.timeline import At, Planned, expand
+from chaos.toxiproxy import ToxiproxyLink
+from chaos.undo import undo
+from harness.clock import RealClock
+from harness.records import FaultWindow
+
+# Several at once, several of them on one hop, some that follow each other.
+BUSY = [
+    At(0.0, 1.2, LatencyFault("redis", 0.1)),
+    At(0.1, 0.9, BandwidthFault("redis", 100_000)),
+    At(0.0, 0.6, SlowCloseFault("http", 0.1, "both")),
+    At(0.0, 0.6, DownFault("postgres")),
+    At(0.7, 0.4, RstLiveFault("postgres")),
+    At(0.7, 0.4, LimitDataFault("http", 1000)),
+    At(1.3, 0.4, HalfOpenFault("postgres", 0.2)),
+    At(1.3, 0.4, SlicerFault("http", 200, 0.01)),
+    At(1.3, 1.2, JitterFault("redis", 0.1, 0.05)),
+    At(2.8, 0.4, BlackholeFault("redis")),
+]
+
+Play = Callable[[Sequence[Planned]], list[FaultWindow]]
+
+
+@pytest.fixture
+def notes() -> list[Mapping[str, object]]:
+    return []
+
+
+@pytest.fixture
+def play(hops: Mapping[str, ToxiproxyLink], tmp_path: Path, notes: list[Mapping[str, object]]) -> Play:
+    """Play a schedule as a run would, and return its windows in the order of injection."""
+
+    def played(schedule: Sequence[Planned]) -> list[FaultWindow]:
+        clock = RealClock()
+        epoch_s = clock.now_s()
+        ledger = Ledger(tmp_path)
+        with ThreadPoolExecutor(8) as lookers:
+            conductor = Conductor(
+                Targets(links=hops),
+                ledger=ledger,
+                actions=ACTIONS,
+                lookers=lookers,
+                clock=clock,
+                now_s=lambda: clock.now_s() - epoch_s,
+                note=lambda kind, **detail: notes.append({"kind": kind, **detail}),
+                alive=lambda: None,
+            )
+            conductor.play(schedule, start_s=0.0)
+        ledger.close()
+        return list(conductor.windows.values())
+
+    return played
+
+
+def test_every_one_is_proved_and_healed_beside_the_others(
+    play: Play, notes: list[Mapping[str, object]], hops: Mapping[str, ToxiproxyLink], tmp_path: Path
+) -> None:
+    preparation = RstLiveFault("postgres").prepare(Targets(links=hops))
+    preparation.arm()
+    windows = play(expand(BUSY, seed=1))
+    undo(preparation.undo(), ACTIONS)
+    assert [window.note for window in windows] == [""] * len(BUSY)
+    assert all(window.proved_s is not None and window.healed_s is not None for window in windows)
+    assert len([note for note in notes if note["kind"] == "fault_change"]) == 2
+    assert all(link.state().whole for link in hops.values())
+    assert read_open(tmp_path / FILE_NAME) == []
