@@ -64,6 +64,20 @@ def soak_replies(session: nox.Session) -> None:
 
 
 @nox.session
+def replay(session: nox.Session) -> None:
+    """Play a chaos profile, or a recorded run once more: `nox -s replay -- PROFILE`."""
+    named = [f"--profile={session.posargs.pop(0)}"] if session.posargs[:1] and session.posargs[0][0] != "-" else []
+    _suite(session, "suites/replay/test_replay.py", *named)
+
+
+@nox.session
+def heal(session: nox.Session) -> None:
+    """Put back whatever runs that are gone left broken; `-- --check` only tells."""
+    _install(session, "run")
+    _run(session, "python", "-m", "chaos", "heal", *session.posargs)
+
+
+@nox.session
 def twins(session: nox.Session) -> None:
     """Run the suites' must-fail twins: each planted bug must be found."""
     _suite(session, "-m", "twin", "suites")
@@ -88,6 +102,8 @@ def down(session: nox.Session) -> None:
 def doctor(session: nox.Session) -> None:
     """Say what is present, what is missing and what to do about it."""
     _install(session, "run")
+    # Told first, whatever the rest comes to: the next run puts it back before it begins.
+    session.run("python", "-m", "chaos", "residue", success_codes=[0, 1])
     _run(session, "python", "-m", "infra", "doctor", *session.posargs)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.faults import DownFault, LatencyFault
+from chaos.faults.link import DownFault, LatencyFault
 from chaos.scenario import Phases, Scenario
 from chaos.timeline import At
 from harness.budget import Budget

@@ -1,4 +1,4 @@
-"""The must-fail twin of the replies: six defects at once, each found by the check that is there for it."""
+"""The must-fail twin of the replies: eight defects at once, each found by the check that is there for it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ FOUND_BY = {
     "doubled_message:400": "sequences",
     "orphan_session": "sessions",
     "double_effect": "effects",
+    # Not as often as the effect that comes twice: what is rolled back has none.
+    "lost_write:41": "acknowledged_writes",
+    "foreign_reply:100": "reply_keys",
 }
 
 

@@ -1,0 +1,1 @@
+"""Replay: one incident, or one recorded run, as the command line names it."""
