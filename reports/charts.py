@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from bokeh.document import Document
 from bokeh.embed import components
 from bokeh.models import (
     AdaptiveTicker,
@@ -66,6 +67,11 @@ def draw(panels: Sequence[Panel], marks: Marks) -> tuple[str, list[str]]:
     figures = [_timeline(marks, time_axis), *(_figure(panel, marks, time_axis) for panel in panels)]
     for one in figures:
         one.add_tools(CrosshairTool(overlay=crosshair))
+    document = Document()
+    # Each root added by itself would have every model of all the others looked through anew.
+    with document.models.freeze():
+        for one in figures:
+            document.add_root(one)
     script, elements = components(figures)
     return script, list(elements)
 

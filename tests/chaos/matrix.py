@@ -88,6 +88,12 @@ IN_CONTAINERS: Faults = {
     **ENDINGS,
     "squeeze": {"target": "auth", "cpu_cores": 0.5, "memory_bytes": 400_000_000},
 }
+# What is put back otherwise in containers than in processes; the rest they have in common.
+OF_CONTAINERS: Faults = {
+    kind: parameters
+    for kind, parameters in IN_CONTAINERS.items()
+    if WHOLE_MATRIX or kind in {"latency", "rst_live", "partition", "packet_loss", "pause", "squeeze", *ENDINGS}
+}
 # As many as there can be at once, on one stack.
 TOGETHER: Sequence[tuple[str, Mapping[str, object]]] = [
     ("flush_cache", {"target": "redis"}),

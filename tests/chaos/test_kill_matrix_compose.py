@@ -19,7 +19,16 @@ from infra.images.choice import offline_tag
 from infra.images.supply import is_present
 from infra.stack import StackPlan
 from tests.chaos.borrowed import RUN
-from tests.chaos.matrix import IN_CONTAINERS, Stage, by_hand, cells, disk, skip_unless_possible, write_table
+from tests.chaos.matrix import (
+    IN_CONTAINERS,
+    OF_CONTAINERS,
+    Stage,
+    by_hand,
+    cells,
+    disk,
+    skip_unless_possible,
+    write_table,
+)
 
 pytestmark = [
     pytest.mark.needs_docker,
@@ -83,7 +92,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         write_table(stage.rows)
 
 
-@pytest.mark.parametrize(("kind", "step"), cells(IN_CONTAINERS))
+@pytest.mark.parametrize(("kind", "step"), cells(OF_CONTAINERS))
 def test_a_stack_of_containers_is_whole_whenever_its_runner_is_killed(containers: Stage, kind: str, step: str) -> None:
     skip_unless_possible(containers, kind)
     containers.kill(kind, IN_CONTAINERS[kind], step)
@@ -94,7 +103,7 @@ def test_a_stack_of_containers_is_whole_when_its_runner_is_killed_amid_many_faul
     containers.kill_amid_all()
 
 
-@pytest.mark.parametrize("kind", by_hand(IN_CONTAINERS))
+@pytest.mark.parametrize("kind", by_hand(OF_CONTAINERS))
 def test_what_nobody_guarded_in_containers_is_seen_and_put_back_by_hand(containers: Stage, kind: str) -> None:
     skip_unless_possible(containers, kind)
     containers.heal_by_hand(kind, IN_CONTAINERS[kind])
