@@ -34,11 +34,10 @@ def claims(service: str, *parts: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class KillFault:
-    """Ends the service at once (SIGKILL, to every process of it); it is started again at the heal."""
+class _OnService:
+    """What all of them are: something done to a service, which they have to themselves."""
 
     target: str
-    kind: ClassVar[str] = "kill"
 
     def __post_init__(self) -> None:
         """Raise ValueError without a service."""
@@ -52,6 +51,30 @@ class KillFault:
     def describe(self) -> Mapping[str, object]:
         """Return nothing: it has no parameter."""
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class _WithGrace(_OnService):
+    """One that asks first, and waits `grace_s` for the service to stop."""
+
+    grace_s: float = _GRACE_S
+
+    def __post_init__(self) -> None:
+        """Raise ValueError without a service, or for a grace that cannot be."""
+        # By its name: a class with slots is made anew, and `super` would look for the former.
+        _OnService.__post_init__(self)
+        _check_grace(self.grace_s)
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the grace."""
+        return {"grace_s": self.grace_s}
+
+
+@dataclass(frozen=True, slots=True)
+class KillFault(_OnService):
+    """Ends the service at once (SIGKILL, to every process of it); it is started again at the heal."""
+
+    kind: ClassVar[str] = "kill"
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its service. Raises Unsupported."""
@@ -59,26 +82,10 @@ class KillFault:
 
 
 @dataclass(frozen=True, slots=True)
-class TerminateFault:
+class TerminateFault(_WithGrace):
     """Asks the service to stop in its own way, and kills it after `grace_s`; it is started again at the heal."""
 
-    target: str
-    grace_s: float = _GRACE_S
     kind: ClassVar[str] = "terminate"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError without a service, or for a grace that cannot be."""
-        check_target(self.target)
-        _check_grace(self.grace_s)
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """All of the service."""
-        return claims(self.target)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the grace."""
-        return {"grace_s": self.grace_s}
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its service. Raises Unsupported."""
@@ -86,24 +93,10 @@ class TerminateFault:
 
 
 @dataclass(frozen=True, slots=True)
-class PauseFault:
+class PauseFault(_OnService):
     """Stops the service where it stands, its connections open and its memory kept (SIGSTOP, or a frozen container)."""
 
-    target: str
     kind: ClassVar[str] = "pause"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError without a service."""
-        check_target(self.target)
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """All of the service."""
-        return claims(self.target)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return nothing: it has no parameter."""
-        return {}
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its service. Raises Unsupported."""
@@ -111,26 +104,10 @@ class PauseFault:
 
 
 @dataclass(frozen=True, slots=True)
-class RestartFault:
+class RestartFault(_WithGrace):
     """Stops the service as `TerminateFault` does and starts it again at once; the heal sees that it answers."""
 
-    target: str
-    grace_s: float = _GRACE_S
     kind: ClassVar[str] = "restart"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError without a service, or for a grace that cannot be."""
-        check_target(self.target)
-        _check_grace(self.grace_s)
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """All of the service."""
-        return claims(self.target)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the grace."""
-        return {"grace_s": self.grace_s}
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its service. Raises Unsupported."""

@@ -10,12 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from chaos.actions import ACTIONS
-from chaos.actions.processes import StartAgain
 from chaos.canary import Canary
 from chaos.targets import Targets
 from chaos.toxiproxy import ToxiproxyLink
-from chaos.undo import Actions
 from fixtures.chaos import make_targets
 from harness.errors import StackError
 from infra import engine
@@ -81,18 +78,6 @@ def targets_of(stack: LocalStack | ComposeStack, *, run_folder: Path, disk: Path
     wires = {hop: replace(wire, canary=replace(wire.canary, limit_s=_LIMIT_S)) for hop, wire in targets.wires.items()}
     folders = {**targets.folders, **({"disk": disk} if disk else {})}
     return replace(targets, links=links_of(stack), wires=wires, folders=folders)
-
-
-def actions_of(stack: LocalStack | ComposeStack) -> Actions:
-    """Return what the runner of a stack can carry out: it knows how to start a service again."""
-    handles = stack.handles()
-
-    def start(service: str) -> None:
-        handles[service].start_again()
-        handles[service].wait_healthy()
-
-    again = StartAgain(start, lambda service: handles[service].health())
-    return {**ACTIONS, "service.start": again}
 
 
 def canary_of(stack: LocalStack | ComposeStack, hop: str) -> Canary:

@@ -29,12 +29,13 @@ from chaos.targets import Targets
 from chaos.timeline import At, Planned, expand
 from chaos.toxiproxy import ToxiproxyLink
 from chaos.undo import Action, Actions
+from fixtures.breaking import own_actions
 from harness.clock import RealClock
 from harness.errors import ChaosError
 from infra.compose import ComposeStack
 from infra.local import LocalStack
 from infra.stack import StackPlan
-from tests.chaos.borrowed import RUN, actions_of, borrow, describe, targets_of
+from tests.chaos.borrowed import RUN, borrow, describe, targets_of
 
 
 @dataclass
@@ -180,7 +181,7 @@ def whole_stack(orders: Mapping[str, Any]) -> None:
         stack.up()
         say("up", stack=describe(stack))
     try:
-        play(orders, targets_of(stack, run_folder=folder, disk=disk), actions_of(stack))
+        play(orders, targets_of(stack, run_folder=folder, disk=disk), own_actions(stack))
     finally:
         if not described:
             stack.down()
