@@ -23,7 +23,7 @@ from chaos.ledger import Entry, Ledger
 from chaos.sight import Seen, Sight
 from chaos.targets import Targets
 from chaos.timeline import Change, Planned
-from chaos.undo import Actions, undo
+from chaos.undo import Actions, Force, undo
 from harness.clock import Clock
 from harness.errors import ChaosError, HealFailed
 from harness.records import FaultWindow
@@ -175,14 +175,29 @@ class Conductor:
     def _undo(self, opened: _Open) -> None:
         planned = opened.planned
         try:
-            undo(opened.aimed.undo(), self._actions)
+            forces = undo(opened.aimed.undo(), self._actions)
         except ChaosError as error:
             self._doubt(planned, str(error))
             raise
         del self._open[planned]
+        if forces:
+            self._tell_forced(planned, forces)
         # What cannot be written down on a full disk will be undone once more, which is harmless.
         with contextlib.suppress(ChaosError):
             self._ledger.shut(planned.name)
+
+    def _tell_forced(self, planned: Planned, forces: Sequence[Force]) -> None:
+        """Tell what a heal did beyond undoing its fault, and of each other fault that went with it."""
+        how = "; ".join(dict.fromkeys(force.how for force in forces))
+        self._change(planned, forced=how)
+        self._tell("forced", planned, reason=how)
+        for other in self._open.values():
+            if any(force.struck(other.aimed.undo()) for force in forces):
+                other.proving = False
+                self._change(other.planned, proved_s=None)
+                lost = f"lost when {planned.fault.kind} {planned.fault.target} was healed: {how}"
+                self._doubt(other.planned, lost)
+                self._tell("not_proved", other.planned, reason=lost)
 
     def _prove(self) -> None:
         """Take a look at each fault that is not proved yet, and see what the last one saw."""

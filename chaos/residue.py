@@ -34,10 +34,20 @@ class Healing:
 
 @dataclass(slots=True)
 class Attempt:
-    """An entry, and what is amiss with it; None once it has been seen whole."""
+    """An entry, and what is amiss with it; None once it has been seen whole. `forced` is what that took, if force."""
 
     entry: Entry
     amiss: str | None = "not tried"
+    forced: str = ""
+
+    def make(self, actions: Actions) -> None:
+        """Undo the entry."""
+        try:
+            for force in undo(self.entry.steps, actions):
+                self.forced += f"; {force.how}"
+            self.amiss = None
+        except Exception as error:  # noqa: BLE001 - whatever one meets with, the others are still to be put back
+            self.amiss = _explain(error)
 
 
 def put_back(entries: Sequence[Entry], actions: Actions, *, limit_s: float = INSIST_S) -> list[Attempt]:
@@ -51,7 +61,7 @@ def put_back(entries: Sequence[Entry], actions: Actions, *, limit_s: float = INS
     while True:
         for attempt in attempts:
             if attempt.amiss:
-                attempt.amiss = _undo(attempt.entry, actions)
+                attempt.make(actions)
         for attempt in attempts if len(attempts) > 1 else []:
             attempt.amiss = attempt.amiss or _look(attempt.entry, actions)
         if not any(attempt.amiss for attempt in attempts) or time.monotonic() >= ends_s:
@@ -81,7 +91,7 @@ def heal(
             elif for_good:
                 records.shut(attempt.entry.name, by=by, unix_s=time.time())
     return Healing(
-        tuple(f"{each.entry}: {_words(each.entry)}" for each in attempts if not each.amiss),
+        tuple(f"{each.entry}: {_words(each.entry)}{each.forced}" for each in attempts if not each.amiss),
         tuple(f"{each.entry}: {each.amiss}" for each in attempts if each.amiss),
     )
 
@@ -146,14 +156,6 @@ def unknown_tables(runs: Path) -> list[str]:
 def _left(past: Past) -> tuple[Entry, ...]:
     """Return what is open of a ledger whose runner is gone."""
     return () if past.runner and past.runner.lives else past.open
-
-
-def _undo(entry: Entry, actions: Actions) -> str | None:
-    try:
-        undo(entry.steps, actions)
-    except Exception as error:  # noqa: BLE001 - whatever one of them meets with, the others are still to be put back
-        return _explain(error)
-    return None
 
 
 def _look(entry: Entry, actions: Actions) -> str | None:

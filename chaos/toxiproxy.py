@@ -39,6 +39,13 @@ _PER_KB = 1e-3
 _RAISED_BY_LIBRARY = frozenset({400, 404, 409})
 _NO_ANSWER_IN_TIME = 503
 
+# What holds data back, by what would let it go at once: a rate of 0 would never end.
+_IDLE: Mapping[str, Mapping[str, int]] = {
+    "latency": {"latency": 0, "jitter": 0},
+    "bandwidth": {"rate": 10**9},
+    "slicer": {"average_size": 1 << 30, "size_variation": 0, "delay": 0},
+}
+
 # Toxic to its attributes in SI, each with the server's name for it and how many of the server's units make one.
 _UNITS: Mapping[str, Mapping[str, tuple[str, float]]] = {
     "noop": {},
@@ -109,15 +116,20 @@ class Proxy:
         """
         changes = {"attributes": _to_server(toxic), "toxicity": toxic.toxicity}
         with self._library(f"toxic {name} not changed", InjectionFailed):
-            # The library has no such call of its own.
-            APIConsumer.post(f"/proxies/{self._name}/toxics/{name}", json=changes)
+            self._change(name, changes)
         self._compare(name, toxic)
 
     def remove(self, name: str) -> None:
-        """Take a toxic off. Raises ChaosError when the server does not answer or still has it."""
+        """Take a toxic off. Raises ChaosError when the server does not answer or still has it.
+
+        First it is made to hold nothing back: of a connection whose end has gone the server notices only when it
+        writes to it, and while it removes a toxic it waits 5 s for each piece of data that nobody takes any more.
+        """
         with self._library(f"toxic {name} not removed") as server:
             proxy = self._find(server)
             with contextlib.suppress(NotFound):
+                if (toxic := proxy.get_toxic(name)) and toxic.type in _IDLE:
+                    self._change(name, {"attributes": _IDLE[toxic.type]})
                 proxy.destroy_toxic(name)
         if name in self.state().toxics:
             raise ChaosError(f"{self._name}: toxic {name} was removed and is still there")
@@ -180,6 +192,10 @@ class Proxy:
         has = (found.type, found.stream, found.toxicity, _from_server(found.type, found.attributes)) if found else None
         if has != asked:
             raise InjectionFailed(f"{self._name}: toxic {name}: asked for {asked}, the server has {has}")
+
+    def _change(self, name: str, changes: Mapping[str, object]) -> None:
+        """Change a toxic; the library has no such call of its own. Called while the library is lent."""
+        APIConsumer.post(f"/proxies/{self._name}/toxics/{name}", json=changes)
 
     def _find(self, server: Any) -> Any:
         proxy = server.get_proxy(self._name)

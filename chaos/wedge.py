@@ -15,8 +15,11 @@ from typing import Any, cast
 
 from chaos.restart import restart_from
 from chaos.toxiproxy import LIMIT_S, Proxy, unanswered
+from chaos.undo import Force
 from harness.errors import ChaosError, HealFailed
 
+# Whoever heals has no time to lose: a server that is well answers in milliseconds.
+PATIENCE_S = 3.0
 _RESTARTED_S = 10.0
 _POLL_S = 0.05
 
@@ -27,25 +30,20 @@ def proxy_of(args: Mapping[str, object], *, limit_s: float = LIMIT_S) -> Proxy:
     return Proxy(host, int(port), str(args["proxy"]), limit_s=limit_s)
 
 
-def mend(args: Mapping[str, object], act: Callable[[Proxy], None], *, limit_s: float = LIMIT_S) -> None:
+def mend(args: Mapping[str, object], act: Callable[[Proxy], None], *, limit_s: float = PATIENCE_S) -> Force | None:
     """Act on the proxy of a step; where no answer comes in `limit_s`, get out of the wedge and act again.
 
     `listen` and `upstream` of `args` are what the proxy is made anew from, and `restart` is how its server is
-    started again (see `chaos.restart`); each may be missing. Raises ChaosError.
+    started again (see `chaos.restart`); each may be missing. Returns the force it took. Raises ChaosError.
     """
     proxy = proxy_of(args, limit_s=limit_s)
-    try:
-        act(proxy)
-    except ChaosError as error:
-        if not unanswered(error):
-            raise
-        _get_out(proxy, args, error)
-        act(proxy)
-
-
-def _get_out(proxy: Proxy, args: Mapping[str, object], error: ChaosError) -> None:
+    if (error := _stuck(act, proxy)) is None:
+        return None
     tried = []
     if proxy.lists_in_time():
+        # It was only slow, or what blocks it does so in private.
+        if (error := _stuck(act, proxy)) is None:
+            return None
         tried.append("its own dial of the upstream seems to block it")
     elif "listen" in args and "upstream" in args:
         try:
@@ -53,14 +51,29 @@ def _get_out(proxy: Proxy, args: Mapping[str, object], error: ChaosError) -> Non
         except ChaosError as failure:
             tried.append(str(failure))
         else:
-            return
-    if restart := args.get("restart"):
-        restart_from(cast("Mapping[str, Any]", restart)).carry_out()
-        _await(proxy)
-        _see_that_it_is_there(proxy, args)
-        return
-    tried.append("nobody said how its server is started again")
-    raise HealFailed(f"{error}; {'; '.join(tried)}") from error
+            act(proxy)
+            how = f"{proxy.name} did not answer and was made anew: its connections were cut"
+            return Force(how, {"api": args["api"], "proxy": args["proxy"]})
+    if not (restart := args.get("restart")):
+        tried.append("nobody said how its server is started again")
+        raise HealFailed(f"{error}; {'; '.join(tried)}") from error
+    restart_from(cast("Mapping[str, Any]", restart)).carry_out()
+    _await(proxy)
+    _see_that_it_is_there(proxy, args)
+    act(proxy)
+    how = f"{proxy.name} did not answer and its server was started again: all connections through it were cut"
+    return Force(how, {"api": args["api"]})
+
+
+def _stuck(act: Callable[[Proxy], None], proxy: Proxy) -> ChaosError | None:
+    """Act, and return the error if no answer came. Raises ChaosError for any other."""
+    try:
+        act(proxy)
+    except ChaosError as error:
+        if unanswered(error):
+            return error
+        raise
+    return None
 
 
 def _await(proxy: Proxy) -> None:

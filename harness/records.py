@@ -175,7 +175,8 @@ class FaultWindow:
 
     `injected_s` is when the change was asked for, `proved_s` when a canary saw
     its effect, `healing_s` when its undoing was asked for, `healed_s` when a
-    canary saw the link whole again.
+    canary saw the link whole again. `forced` says what the heal did beyond
+    undoing the fault, which no plan asked for; empty when nothing.
     """
 
     fault: str
@@ -185,6 +186,7 @@ class FaultWindow:
     healing_s: float | None
     healed_s: float | None
     note: str = ""
+    forced: str = ""
 
     @property
     def name(self) -> str:

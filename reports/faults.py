@@ -83,6 +83,11 @@ def _after(window: FaultWindow, step: str, event: Event) -> FaultWindow:
             return dataclasses.replace(window, healing_s=event.t_s)
         case "healed":
             return dataclasses.replace(window, healed_s=event.t_s)
+        case "forced":
+            return dataclasses.replace(window, forced=str(event.detail.get("reason")))
+        case "not_proved":
+            # Also of one that was proved, and then lost.
+            return dataclasses.replace(window, proved_s=None, note=str(event.detail.get("reason", step)))
         case _:
             return dataclasses.replace(window, note=str(event.detail.get("reason", step)))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
+from chaos.undo import Force
 from chaos.wedge import mend, proxy_of
 
 _ANSWER_S = 1.0
@@ -18,10 +19,9 @@ _ANSWER_S = 1.0
 class RemoveToxic:
     """`toxic.remove`: a place, and the name of a `toxic`."""
 
-    def carry_out(self, args: Mapping[str, object]) -> None:
+    def carry_out(self, args: Mapping[str, object]) -> Force | None:
         """Take the toxic off. Raises ChaosError."""
-        if not _gone(args):
-            mend(args, lambda proxy: proxy.remove(str(args["toxic"])))
+        return None if _gone(args) else mend(args, lambda proxy: proxy.remove(str(args["toxic"])))
 
     def amiss(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong while the toxic is still there. Raises ChaosError."""
@@ -32,10 +32,9 @@ class RemoveToxic:
 class EnableProxy:
     """`proxy.enable`: a place."""
 
-    def carry_out(self, args: Mapping[str, object]) -> None:
+    def carry_out(self, args: Mapping[str, object]) -> Force | None:
         """Have the proxy listen. Raises ChaosError."""
-        if not _gone(args):
-            mend(args, lambda proxy: proxy.set_enabled(True))
+        return None if _gone(args) else mend(args, lambda proxy: proxy.set_enabled(True))
 
     def amiss(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong while the proxy is closed. Raises ChaosError."""

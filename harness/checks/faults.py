@@ -24,6 +24,7 @@ def check_faults(evidence: Evidence) -> list[Finding]:
             verdict, observed = Verdict.INCONCLUSIVE, f"not seen to heal: {fault.note}"
         else:
             verdict, observed = Verdict.PASS, f"proved at {fault.proved_s:.1f} s, healed at {fault.healed_s:.1f} s"
+            observed += f" by force: {fault.forced}" if fault.forced else ""
         allowed = "effect and heal both seen by a canary"
         findings.append(Finding("faults", verdict, observed, allowed, fault.name, f"fault {fault.name}: {observed}"))
     played, planned = len(evidence.faults), evidence.planned_faults

@@ -51,6 +51,8 @@ def _judge(evidence: Evidence, budget: Budget, fault: FaultWindow) -> Finding:
     verdict, observed, sign = _decide(evidence, budget, fault)
     if verdict is Verdict.FAIL and (busy := _busy(evidence, budget, fault)) >= _MACHINE_BUSY:
         verdict, observed = Verdict.INCONCLUSIVE, f"{observed}; the machine itself was busy to {busy:.0%} meanwhile"
+    if verdict is Verdict.FAIL and fault.forced:
+        verdict, observed = Verdict.INCONCLUSIVE, f"{observed}; {fault.forced}"
     allowed = f"{budget.recovery_s:.1f} s"
     message = f"recovery {observed} {sign} budget {allowed} {_context(evidence, fault)}"
     if evidence.band is not None and evidence.band.doubt and verdict is not Verdict.PASS:

@@ -28,7 +28,7 @@ from chaos.ledger import Entry, Ledger
 from chaos.targets import Targets
 from chaos.timeline import At, Planned, expand
 from chaos.toxiproxy import ToxiproxyLink
-from chaos.undo import Action, Actions
+from chaos.undo import Action, Actions, Force
 from fixtures.breaking import own_actions
 from harness.clock import RealClock
 from harness.errors import ChaosError
@@ -102,9 +102,10 @@ class _Counted:
     action: Action
     count: Callable[[], None]
 
-    def carry_out(self, args: Mapping[str, object]) -> None:
-        self.action.carry_out(args)
+    def carry_out(self, args: Mapping[str, object]) -> Force | None:
+        force = self.action.carry_out(args)
         self.count()
+        return force
 
     def amiss(self, args: Mapping[str, object]) -> str | None:
         return self.action.amiss(args)

@@ -18,7 +18,7 @@ from chaos.ledger import Ledger
 from chaos.sight import Seen, Sight
 from chaos.targets import LinkState
 from chaos.toxics import Toxic
-from chaos.undo import Actions, Step
+from chaos.undo import Actions, Force, Step
 from harness.clock import ManualClock
 from harness.errors import InjectionFailed
 
@@ -76,7 +76,7 @@ class FakeLink:
     `numb`: no fault is felt. `slow_s`: it answers that late even when whole.
     `feels_after`: so many looks pass before a fault is felt. `stuck`: undoing
     raises. `lying`: undoing is accepted and does nothing. `late`: a strike falls
-    after a call's effect, not before it.
+    after a call's effect, not before it. `wedged`: its undoing takes force.
     """
 
     name: str
@@ -89,6 +89,7 @@ class FakeLink:
     feels_after: int = 0
     stuck: type[Exception] | None = None
     lying: bool = False
+    wedged: bool = False
     enabled: bool = True
     toxics: dict[str, Toxic] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
@@ -207,8 +208,10 @@ class FakeRemoval:
 
     links: Mapping[str, FakeLink]
 
-    def carry_out(self, args: Mapping[str, object]) -> None:
-        self.links[str(args["proxy"])].remove(str(args["toxic"]))
+    def carry_out(self, args: Mapping[str, object]) -> Force | None:
+        link = self.links[str(args["proxy"])]
+        link.remove(str(args["toxic"]))
+        return Force("it was started again", {"api": link.address}) if link.wedged else None
 
     def amiss(self, args: Mapping[str, object]) -> str | None:
         link = self.links[str(args["proxy"])]

@@ -23,7 +23,7 @@ from chaos.guardian import LOG_NAME
 from chaos.ledger import FILE_NAME, read_open
 from chaos.residue import clear, describe_residue
 from chaos.sight import Seen
-from harness.errors import ChaosError
+from harness.errors import ChaosError, NotReady
 from infra.compose import ComposeStack
 from infra.local import LocalStack
 from infra.ready import wait_until
@@ -135,11 +135,24 @@ class Stage:
     def kill(self, kind: str, parameters: Mapping[str, object], step: str) -> None:
         """Have a runner die at a step of one fault; wait until the stack is clean and note how long that took."""
         with self.died([(kind, parameters)], **STEPS[step]) as (child, ledger):
-            guardian, died_s = child.event("guarded")["pid"], child.event("dies")["unix_s"]
-            wait_until(f"{kind} {step}", lambda: lives(guardian) or self.unclean(ledger), limit_s=CLEAN_S, poll_s=0.02)
+            self.wait_until_clean(f"{kind} {step}", child, ledger)
+            died_s = child.event("dies")["unix_s"]
         log = (ledger.parent / LOG_NAME).read_text()
         assert ("put back f1_" in log) is (step != "closed"), log
         self.note(kind, step, died_s)
+
+    def wait_until_clean(self, what: str, child: Child, ledger: Path) -> None:
+        """Wait until the guardian of a runner that died is done and has left nothing; say how far it came if it is not.
+
+        What it tells stands in its log, which is all there is to read when it hangs.
+        """
+        guardian = child.event("guarded")["pid"]
+        try:
+            wait_until(what, lambda: lives(guardian) or self.unclean(ledger), limit_s=CLEAN_S, poll_s=0.02)
+        except NotReady as error:
+            error.add_note((ledger.parent / LOG_NAME).read_text())
+            error.add_note(ledger.read_text())
+            raise
 
     @contextlib.contextmanager
     def died(self, faults: Sequence[tuple[str, Mapping[str, object]]], **death: object) -> Iterator[tuple[Child, Path]]:
@@ -171,8 +184,8 @@ class Stage:
         """Have a runner die amid as many faults as there can be at once."""
         together = [(kind, parameters) for kind, parameters in TOGETHER if self.disk or kind != "fill_disk"]
         with self.died(together, after_record=f"injected f{len(together)}_") as (child, ledger):
-            guardian, died_s = child.event("guarded")["pid"], child.event("dies")["unix_s"]
-            wait_until("all at once", lambda: lives(guardian) or self.unclean(ledger), limit_s=CLEAN_S, poll_s=0.02)
+            self.wait_until_clean("all at once", child, ledger)
+            died_s = child.event("dies")["unix_s"]
         assert (ledger.parent / LOG_NAME).read_text().count("put back f") == len(together)
         self.note("all at once", "injected", died_s)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,24 @@ class Stall:
 @contextlib.contextmanager
 def saturated(listener: socket.socket, door: int) -> Iterator[Stall]:
     """Have the service behind `listener` send through a proxy's door to a client that reads nothing."""
+    with _filled(listener, door) as (_, _, sent_bytes):
+        yield Stall(sent_bytes)
+
+
+def abandon(listener: socket.socket, door: int) -> None:
+    """Have a client go away, with a reset, while its proxy holds back what the service behind `listener` sends."""
+    with _filled(listener, door) as (reader, service, _):
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reader.close()
+        service.settimeout(LIMIT_S)
+        # The proxy has noticed once it passes the end on, with a reset where it had not taken in everything.
+        with contextlib.suppress(ConnectionResetError):
+            assert service.recv(1) == b""
+
+
+@contextlib.contextmanager
+def _filled(listener: socket.socket, door: int) -> Iterator[tuple[socket.socket, socket.socket, int]]:
+    """Yield a client that reads nothing, the service it is connected to, and how much that could send."""
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         reader.settimeout(LIMIT_S)
@@ -38,7 +57,7 @@ def saturated(listener: socket.socket, door: int) -> Iterator[Stall]:
             with contextlib.suppress(TimeoutError):
                 while True:
                     sent_bytes += service.send(_CHUNK)
-            yield Stall(sent_bytes)
+            yield reader, service, sent_bytes
 
 
 @contextlib.contextmanager

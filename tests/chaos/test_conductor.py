@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -24,65 +22,11 @@ from chaos.undo import undo
 from harness.clock import ManualClock, RealClock
 from harness.errors import ChaosError, HealFailed, JournalError, Refused
 from harness.records import FaultWindow
-from tests.chaos.fakes import FakeLink, Inline, MemoryLedger, Strike, StruckClock, fake_actions
+from tests.chaos.fakes import FakeLink, Inline, Strike, fake_actions
+from tests.chaos.staged import BUSY, START_S, Stage, calls_of, stage
 from tests.chaos.test_timeline import timelines
 
-START_S = 3.0
 PROOF_S = 5.0
-# Overlaps on different hops, and two faults that meet on one.
-BUSY = [
-    At(1.0, 2.0, LatencyFault("a", 0.2)),
-    At(2.0, 2.0, DownFault("b")),
-    At(4.0, 0.5, LatencyFault("b", 0.2)),
-    At(2.5, 3.0, DownFault("c")),
-]
-
-
-@dataclass
-class Stage:
-    """A conductor amid fakes; `told` is what it noted: (second, step, fault, hop)."""
-
-    links: Mapping[str, FakeLink]
-    strike: Strike = field(default_factory=Strike)
-    told: list[tuple[float, str, str, str]] = field(default_factory=list)
-    reasons: list[object] = field(default_factory=list)
-    mute: bool = False
-    permit: Callable[[], None] = lambda: None
-
-    def __post_init__(self) -> None:
-        self.clock = StruckClock(strike=self.strike)
-        for link in self.links.values():
-            link.strike = self.strike
-        self.ledger = MemoryLedger(self.strike)
-        self.conductor = Conductor(
-            Targets(links=self.links),
-            ledger=self.ledger,
-            actions=fake_actions(self.links),
-            lookers=Inline(),
-            clock=self.clock,
-            now_s=self.clock.now_s,
-            note=self._note,
-            alive=self.strike,
-            permit=self.permit,
-        )
-
-    def play(self, entries: Sequence[At]) -> list[FaultWindow]:
-        self.conductor.play(expand(entries, seed=1), start_s=START_S)
-        return list(self.conductor.windows.values())
-
-    def steps(self, step: str) -> list[tuple[str, str]]:
-        return [(fault, hop) for _, told, fault, hop in self.told if told == step]
-
-    def broken(self) -> list[str]:
-        return [name for name, link in self.links.items() if not link.whole]
-
-    def _note(self, kind: str, *, step: str, fault: str, target: str, **detail: object) -> None:
-        self.strike()
-        if self.mute:
-            raise JournalError("the disk is full")
-        assert kind == "fault"
-        self.told.append((self.clock._now_s, step, fault, target))
-        self.reasons += [detail["reason"]] if "reason" in detail else []
 
 
 class TiringLink(FakeLink):
@@ -100,17 +44,6 @@ class UnbreakableLink(FakeLink):
         if not enabled:
             raise ChaosError("will not break")
         super().set_enabled(enabled)
-
-
-def stage(*, at: Sequence[int] = (), error: type[BaseException] = KeyboardInterrupt, late: bool = False) -> Stage:
-    return Stage({name: FakeLink(name, late=late) for name in "abc"}, Strike(frozenset(at), error))
-
-
-def calls_of(entries: Sequence[At]) -> int:
-    """Return how many calls an unstruck play makes."""
-    calm = stage()
-    calm.play(entries)
-    return calm.strike.calls
 
 
 def test_a_fault_is_injected_proved_healed_and_verified_at_its_times() -> None:
@@ -185,6 +118,23 @@ def test_faults_on_different_hops_overlap_and_what_meets_on_one_hop_is_healed_fi
     assert [step for _, step, _, hop in one.told if hop in "ab"][:6] == [
         *("injected", "proved", "injected", "proved", "healing", "healed")
     ]
+
+
+def test_a_heal_that_took_force_says_so_and_doubts_what_went_with_it() -> None:
+    one = stage()
+    one.links["a"].wedged = True
+    one.links["c"].address = "fake:2"
+    entries = [At(0.0, 9.0, DownFault("b")), At(0.0, 9.0, DownFault("c")), At(1.0, 1.0, LatencyFault("a", 0.2))]
+    lost, spared, forced = one.play(entries)
+    assert (forced.name, forced.forced, forced.note) == ("latency a", "it was started again", "")
+    assert forced.proved_s is not None
+    assert forced.healed_s is not None
+    told = "lost when latency a was healed: it was started again"
+    assert (lost.name, lost.proved_s, lost.note) == ("down b", None, told)
+    assert spared.proved_s is not None
+    assert (spared.note, spared.forced) == ("", "")
+    assert one.steps("not_proved") == [("down", "b")]
+    assert not one.broken()
 
 
 def test_whatever_is_broken_is_healed_in_reverse_order() -> None:

@@ -43,7 +43,7 @@ from tests.chaos.past_the_driver import (
     switch,
     take,
 )
-from tests.chaos.stalls import saturated
+from tests.chaos.stalls import abandon, saturated
 
 
 def test_p1_a_reset_needs_a_reset_peer_that_was_there_first(server: Toxiproxy) -> None:
@@ -353,3 +353,19 @@ def test_p24_a_bad_configuration_is_only_logged_and_the_server_starts(
         assert call(server, "GET", "/version").is_success
         assert toxiproxy_health(server.url, ["taken"]) == "proxies not created: taken"
         assert re.search(r"error|ERR|Failed", server.log.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes"), [("latency", {"latency": 60_000}), ("slicer", {"average_size": 500, "delay": 900_000})]
+)
+def test_p25_taking_a_toxic_off_waits_5_s_for_each_piece_that_nobody_takes_any_more(
+    server: Toxiproxy, kind: str, attributes: dict[str, int]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, proxy_to(server, listener) as door:
+        assert add(server, kind, attributes, proxy="own").is_success
+        abandon(listener, door)
+        with pytest.raises(httpx.ReadTimeout):
+            call(server, "DELETE", f"/proxies/own/toxics/{kind}", limit_s=2.0)
+        # Nor does anybody get an answer about its toxics meanwhile.
+        with pytest.raises(httpx.ReadTimeout):
+            call(server, "GET", "/proxies", limit_s=SOON_S)

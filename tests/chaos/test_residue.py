@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from chaos.ledger import FILE_NAME, Entry, Ledger, Records, read_open
-from chaos.residue import clear, describe_residue, heal_all, heal_left, put_back
+from chaos.residue import clear, describe_residue, heal, heal_all, heal_left, put_back
 from chaos.turns import turn
-from chaos.undo import Step
+from chaos.undo import Force, Step
 from harness.errors import ChaosError, HealFailed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,17 +27,19 @@ NEVER = 4e9
 class House:
     """Things that are broken, some of them behind a door, which is the thing called `door`; the action is `mend`.
 
-    `bug` raises what no action should; `stuck` resists; `tries` are how often something resists before it gives way.
+    `bug` raises what no action should; `stuck` resists, `jammed` takes force; `tries` are how often something resists
+    before it gives way.
     """
 
     broken: set[str]
     behind: frozenset[str] = frozenset()
     stuck: frozenset[str] = frozenset()
     bug: frozenset[str] = frozenset()
+    jammed: frozenset[str] = frozenset()
     tries: dict[str, int] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
-    def carry_out(self, args: Mapping[str, object]) -> None:
+    def carry_out(self, args: Mapping[str, object]) -> Force | None:
         thing = str(args["thing"])
         self.calls.append(thing)
         if thing in self.bug:
@@ -46,8 +48,9 @@ class House:
         if thing in self.stuck or self.tries[thing] >= 0:
             raise ChaosError(f"{thing} is stuck")
         if thing in self.behind and "door" in self.broken:
-            return  # nobody there: taken for gone
+            return None  # nobody there: taken for gone
         self.broken.discard(thing)
+        return Force("with a crowbar", args) if thing in self.jammed else None
 
     def amiss(self, args: Mapping[str, object]) -> str | None:
         thing = str(args["thing"])
@@ -82,6 +85,15 @@ def test_what_was_only_out_of_sight_is_found_once_the_door_is_open() -> None:
     assert [attempt.amiss for attempt in done] == [None, None]
 
 
+def test_what_took_force_is_told_with_what_was_put_back(tmp_path: Path) -> None:
+    with contextlib.closing(Ledger(tmp_path)) as ledger:
+        for one in (entry("a"), entry("b")):
+            ledger.open(one)
+    path = tmp_path / FILE_NAME
+    healing = heal(path, read_open(path), {"mend": House(set("ab"), jammed=frozenset("b"))}, by="hand")
+    assert [line.partition("; ")[2] for line in healing.put_back] == ["with a crowbar", ""]
+
+
 def test_a_bug_in_one_action_is_told_and_stops_no_other() -> None:
     house = House(set("abc"), bug=frozenset("b"))
     done = put_back([entry("a"), entry("b"), entry("c")], {"mend": house}, limit_s=0.0)
@@ -93,7 +105,7 @@ LEAVE = """
 import sys
 from pathlib import Path
 from chaos.ledger import *
-from chaos.undo import Step
+from chaos.undo import Force, Step
 for run in sys.argv[2:]:
     name, _, things = run.partition("=")
     folder = Path(sys.argv[1]) / name

@@ -30,11 +30,13 @@ from chaos.toxics import (
     SlowClose,
     Stream,
     Timeout,
+    Toxic,
 )
 from chaos.toxiproxy import Proxy, ToxiproxyLink
 from harness.errors import ChaosError, InjectionFailed
 from tests.chaos.conftest import Serve, StartToxiproxy, Toxiproxy
-from tests.chaos.past_the_driver import live
+from tests.chaos.past_the_driver import live, proxy_to
+from tests.chaos.stalls import abandon
 
 RTT_S = 0.2
 # Nothing but a wait for a limit takes this long here.
@@ -111,6 +113,18 @@ def test_a_toxic_is_changed_in_place(link: ToxiproxyLink) -> None:
     link.update("n", Latency(0.1, "upstream"))
     assert link.state().toxics == {"n": ("latency", "upstream", {"latency_s": 0.1, "jitter_s": 0.0})}
     assert 0.1 <= quickest(link).took_s < 0.5
+
+
+@pytest.mark.parametrize("toxic", [Latency(60.0), Bandwidth(1000), Slicer(500, 0.9)], ids=lambda toxic: toxic.kind)
+def test_a_toxic_that_holds_back_what_nobody_waits_for_is_taken_off_at_once(server: Toxiproxy, toxic: Toxic) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, proxy_to(server, listener) as door:
+        proxy = Proxy("127.0.0.1", server.port, "own", limit_s=3.0)
+        proxy.add("n", toxic)
+        for _ in range(3):
+            abandon(listener, door)
+        # Below the 5 s that each piece would take otherwise.
+        proxy.remove("n")
+        assert proxy.state().whole
 
 
 def test_what_is_not_there_or_is_another_is_not_changed(link: ToxiproxyLink) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chaos.actions import ACTIONS
 from chaos.toxics import Latency
 from chaos.toxiproxy import Proxy
-from chaos.undo import Step, undo
+from chaos.undo import Force, Step, undo
 from harness.errors import ChaosError, HealFailed
 from tests.chaos.conftest import StartToxiproxy, Toxiproxy
 
@@ -26,15 +26,17 @@ class Shelf:
     fallen: set[int]
     failing: frozenset[int] = frozenset()
     lying: frozenset[int] = frozenset()
+    force: Mapping[int, Force] = field(default_factory=dict)
     calls: list[int] = field(default_factory=list)
 
-    def carry_out(self, args: Mapping[str, object]) -> None:
+    def carry_out(self, args: Mapping[str, object]) -> Force | None:
         number = int(str(args["number"]))
         self.calls.append(number)
         if number in self.failing:
             raise ChaosError(f"{number} is out of reach")
         if number not in self.lying:
             self.fallen.discard(number)
+        return self.force.get(number)
 
     def amiss(self, args: Mapping[str, object]) -> str | None:
         return f"{args['number']} lies there" if int(str(args["number"])) in self.fallen else None
@@ -68,6 +70,14 @@ def test_every_step_is_tried_in_reverse_and_every_failure_told(
     shelf.failing = shelf.lying = frozenset()
     undo(pick(*numbers), {"pick": shelf})
     assert not shelf.fallen
+
+
+def test_what_force_it_took_is_told() -> None:
+    (force,) = undo(pick(1, 2), {"pick": Shelf({1, 2}, force={1: Force("with a crowbar", {"number": 2})})})
+    assert force.how == "with a crowbar"
+    assert force.struck(pick(3, 2))
+    assert not force.struck(pick(1, 3))
+    assert not force.struck([Step("other", {})])
 
 
 def test_a_step_that_nobody_knows_keeps_no_other_from_being_taken() -> None:

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from chaos.restart import ProcessRestart
-from chaos.toxics import Latency
+from chaos.toxics import Latency, ResetPeer
 from chaos.toxiproxy import Proxy
+from chaos.undo import Force
 from chaos.wedge import mend, proxy_of
 from harness.errors import ChaosError, HealFailed
 from infra.named import listening_process
@@ -21,7 +22,7 @@ from infra.ports import free_ports
 from infra.ready import wait_until
 from infra.stack import Endpoint
 from tests.chaos.conftest import LIMIT_S, Toxiproxy
-from tests.chaos.past_the_driver import call, server_with
+from tests.chaos.past_the_driver import call, connect, is_silent, server_with
 from tests.chaos.stalls import saturated, swallowing
 
 # Of the server of each test: nothing here answers later than at once, or never.
@@ -88,11 +89,23 @@ def test_a_toxic_behind_a_stalled_reader_is_got_rid_of_by_making_its_proxy_anew(
             proxy_of(args).add("late", Latency(0.01))
             Proxy("127.0.0.1", server.port, "other").add("late", Latency(0.01))
             with saturated(listener, door):
-                mend(args, lambda proxy: proxy.remove("late"), limit_s=HANGS_S)
+                force = mend(args, lambda proxy: proxy.remove("late"), limit_s=HANGS_S)
+                how = "hop did not answer and was made anew: its connections were cut"
+                assert force == Force(how, {"api": args["api"], "proxy": "hop"})
                 assert proxy_of(args).state().whole
                 assert "late" in call(server, "GET", "/proxies/other").text
                 with socket.create_connection(("127.0.0.1", door), timeout=LIMIT_S):
                     listener.accept()[0].close()
+
+
+def test_a_server_that_was_only_slow_is_asked_again_and_not_forced(server: Toxiproxy) -> None:
+    proxy_of(args := {"api": f"127.0.0.1:{server.port}", "proxy": "redis"}).add("late", ResetPeer(1.2))
+    with connect(server) as connection:
+        connection.sendall(b"PING\r\n")
+        assert is_silent(connection, 0.05)
+        # It is taken off only once it has reset what it waits for: longer than the first answer may take.
+        assert mend(args, lambda proxy: proxy.remove("late"), limit_s=1.0) is None
+    assert proxy_of(args).state().whole
 
 
 def test_without_its_ends_a_wedged_proxy_is_told_and_left(folder: Path) -> None:
@@ -126,7 +139,9 @@ def test_a_proxy_whose_dial_hangs_is_got_out_of_by_starting_the_server_again(fol
     with dialling(folder) as (server, door, hole), ending(server):
         restart = restart_of(server)
         args = json.loads(json.dumps(args_of(server, door, hole, restart=restart.as_args())))
-        mend(args, lambda proxy: proxy.set_enabled(True), limit_s=HANGS_S)
+        force = mend(args, lambda proxy: proxy.set_enabled(True), limit_s=HANGS_S)
+        assert force is not None
+        assert (force.how.split(": ")[1], force.lost) == ("all connections through it were cut", {"api": args["api"]})
         assert proxy_of(args).state().whole
         assert not psutil.pid_exists(restart.pid) or psutil.Process(restart.pid).status() == psutil.STATUS_ZOMBIE
         assert set(call(server, "GET", "/proxies").json()) == {"hop", "other"}

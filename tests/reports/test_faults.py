@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.records import Event, FaultWindow
 from harness.verdict import Finding, Verdict
 from reports.curves import read_panels
+from reports.faults import fault_windows
 from reports.html import render
 from reports.model import read_run
 from tests.harness.runs import canary
@@ -35,3 +37,17 @@ def test_a_run_without_a_verdict_still_tells_what_its_canary_saw(tmp_path: Path)
     assert rows["down api_redis"].parts == ("first success 310 ms", "lasting > 3.2 s")
     assert rows["down api_redis"].verdict is None
     assert rows["latency api_postgres"].parts == ()
+
+
+def test_a_window_that_was_lost_to_the_heal_of_another_is_put_together_as_it_was_judged() -> None:
+    def steps(target: str, *told: tuple[str, str]) -> list[Event]:
+        return [Event(float(n), "fault", {"step": step, "fault": "latency", "target": target, "reason": reason})
+                for n, (step, reason) in enumerate(told)]  # fmt: skip
+
+    events = [
+        *steps("a", ("injected", ""), ("proved", ""), ("not_proved", "lost"), ("healing", ""), ("healed", "")),
+        *steps("b", ("injected", ""), ("proved", ""), ("healing", ""), ("forced", "made anew"), ("healed", "")),
+    ]
+    (lost, _), (forced, _) = fault_windows(events)
+    assert lost == FaultWindow("latency", "a", 0.0, None, 3.0, 4.0, note="lost")
+    assert forced == FaultWindow("latency", "b", 0.0, 1.0, 2.0, 4.0, forced="made anew")

@@ -22,6 +22,12 @@ def test_every_fault_and_the_timeline_have_a_finding(tmp_path: Path) -> None:
     assert told[3].message == "3 of 4 planned faults were played"
 
 
+def test_a_heal_by_force_is_told(tmp_path: Path) -> None:
+    told = check_faults(evidence(tmp_path, faults=[fault(40.0, 50.0, forced="made anew")], planned_faults=1))
+    assert [f.verdict for f in told] == [Verdict.PASS, Verdict.PASS]
+    assert told[0].observed == "proved at 41.0 s, healed at 50.0 s by force: made anew"
+
+
 def test_a_run_with_no_fault_planned_and_none_played_is_as_planned(tmp_path: Path) -> None:
     (finding,) = check_faults(evidence(tmp_path))
     assert finding.verdict is Verdict.PASS

@@ -204,3 +204,12 @@ def test_on_a_machine_that_has_nothing_to_spare_a_slow_recovery_says_nothing(
     finding = recovered(evidence(tmp_path, tick, faults=[fault(40.0, 50.0)]))
     assert finding.verdict is verdict, finding.message
     assert ("the machine itself was busy to 99%" in finding.message) is (verdict is Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(("until_tick", "verdict"), [(60, Verdict.INCONCLUSIVE), (55, Verdict.PASS)])
+def test_what_a_heal_by_force_made_worse_is_not_the_services_failure(
+    tmp_path: Path, until_tick: int, verdict: Verdict
+) -> None:
+    finding = recovered(evidence(tmp_path, bad_until(until_tick), faults=[fault(40.0, 50.0, forced="made anew")]))
+    assert finding.verdict is verdict, finding.message
+    assert ("; made anew" in finding.message) is (verdict is Verdict.INCONCLUSIVE)
