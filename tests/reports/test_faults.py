@@ -51,3 +51,9 @@ def test_a_window_that_was_lost_to_the_heal_of_another_is_put_together_as_it_was
     (lost, _), (forced, _) = fault_windows(events)
     assert lost == FaultWindow("latency", "a", 0.0, None, 3.0, 4.0, note="lost")
     assert forced == FaultWindow("latency", "b", 0.0, 1.0, 2.0, 4.0, forced="made anew")
+
+
+def test_a_heal_by_force_is_shown(tmp_path: Path) -> None:
+    forced = Event(70.1, "fault", {"step": "forced", "fault": "latency", "target": "api_postgres", "reason": "cut off"})
+    folder = write_run(tmp_path / "run", events=(*EVENTS, forced))
+    assert "by force: cut off" in render(read_run(folder), read_panels(folder))

@@ -33,10 +33,33 @@ def test_sockets_come_with_the_first_look_and_at_their_pace() -> None:
     assert seen == [True, *[False] * (EVERY - 1)] * 2
 
 
+# Holds 32 MiB, and a child of its own does too.
+HOLD = """
+import os, sys
+held = bytearray(b"x" * 32 * 2**20)
+to_me, to_parent = os.pipe()
+if not os.fork():
+    os.close(to_parent)
+    own = bytearray(b"y" * 32 * 2**20)
+    print("ready", flush=True)
+    os.read(to_me, 1)
+    os._exit(0)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no fork")
 def test_uss_is_what_a_tree_has_to_itself() -> None:
-    held = bytearray(b"x" * 32 * 2**20)
-    values = look(DetailProbe(lambda: [probe_of(os.getpid())])).values
-    assert len(held) < values["process.api.uss_bytes"] <= psutil.Process().memory_info().rss * 1.2
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        values = look(DetailProbe(lambda: [probe_of(child.pid)])).values
+        family = [psutil.Process(child.pid), *psutil.Process(child.pid).children()]
+        rss_bytes = [process.memory_info().rss for process in family]
+    assert len(rss_bytes) == 2
+    own_bytes = 32 * 2**20
+    # What was forked is both's and nobody's own: each has it in its RSS.
+    assert own_bytes < values["process.api.uss_bytes"] < sum(rss_bytes) - own_bytes
 
 
 @pytest.mark.parametrize("count", [1, 5, 12, 13, 40])
