@@ -195,9 +195,7 @@ class Conductor:
             if any(force.struck(other.aimed.undo()) for force in forces):
                 other.proving = False
                 self._change(other.planned, proved_s=None)
-                lost = f"lost when {planned.fault.kind} {planned.fault.target} was healed: {how}"
-                self._doubt(other.planned, lost)
-                self._tell("not_proved", other.planned, reason=lost)
+                self._tell_proof(other.planned, f"lost when {self.windows[planned].name} was healed: {how}")
 
     def _prove(self) -> None:
         """Take a look at each fault that is not proved yet, and see what the last one saw."""

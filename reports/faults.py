@@ -76,6 +76,7 @@ def fault_windows(events: Iterable[Event]) -> list[tuple[FaultWindow, Mapping[st
 
 
 def _after(window: FaultWindow, step: str, event: Event) -> FaultWindow:
+    reason = str(event.detail.get("reason", step))
     match step:
         case "proved":
             return dataclasses.replace(window, proved_s=event.t_s)
@@ -84,12 +85,12 @@ def _after(window: FaultWindow, step: str, event: Event) -> FaultWindow:
         case "healed":
             return dataclasses.replace(window, healed_s=event.t_s)
         case "forced":
-            return dataclasses.replace(window, forced=str(event.detail.get("reason")))
+            return dataclasses.replace(window, forced=reason)
         case "not_proved":
             # Also of one that was proved, and then lost.
-            return dataclasses.replace(window, proved_s=None, note=str(event.detail.get("reason", step)))
+            return dataclasses.replace(window, proved_s=None, note=reason)
         case _:
-            return dataclasses.replace(window, note=str(event.detail.get("reason", step)))
+            return dataclasses.replace(window, note=reason)
 
 
 def _played(events: Iterable[Event]) -> list[FaultRow]:

@@ -105,7 +105,7 @@ LEAVE = """
 import sys
 from pathlib import Path
 from chaos.ledger import *
-from chaos.undo import Force, Step
+from chaos.undo import Step
 for run in sys.argv[2:]:
     name, _, things = run.partition("=")
     folder = Path(sys.argv[1]) / name
