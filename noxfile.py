@@ -17,10 +17,12 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 
 # A run that is interrupted heals, takes down and reports: nox must not cut that short. A Ctrl-C reaches the run by
-# itself; what else stops nox is handed on as a SIGTERM after the first of these.
+# itself; what else stops nox is handed on as a SIGTERM after the first of these. Both count even where a script's `&`
+# has nox ignore them.
 _HAND_ON_S = 1.0
 _ENDING_S = 120.0
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.default_int_handler)
 
 
 def _install(session: nox.Session, group: str) -> None:

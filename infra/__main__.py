@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.errors import EnvironmentMissing, HeavyweatherError, explain
+from harness.signals import handle_inherited
 from infra import doctor, leftovers
 from infra.providers import PROVIDERS, make_stack
 from infra.stack import HOPS, SERVICES, Stack, StackPlan
@@ -26,6 +27,7 @@ _MISSING = 4
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code; what goes wrong is said in one line on stderr."""
+    handle_inherited()
     options = _parser().parse_args(arguments)
     verbs: Mapping[str, Callable[[argparse.Namespace], int]] = {
         "doctor": _doctor,
