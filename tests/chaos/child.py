@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from infra.ready import wait_until
+from harness.wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 30.0

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from harness.errors import EnvironmentMissing, StackError
+from harness.wait import wait_until
 from infra import engine
-from infra.ready import wait_until
 
 
 def fake_docker(folder: Path, script: str) -> None:

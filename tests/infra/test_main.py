@@ -9,7 +9,7 @@ import pytest
 from harness.probes.health import http_health
 from infra import __main__ as command
 from infra import doctor
-from infra.leftovers import FILE_NAME, abandoned_stacks
+from infra.local.leftovers import FILE_NAME, abandoned_stacks
 from infra.stack import HOPS, SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from harness.probes.health import http_health
+from harness.wait import wait_until
 from infra import processes
 from infra.ports import free_ports
-from infra.ready import wait_until
 
 INFRA = Path(__file__).resolve().parents[3] / "infra"
 LIMIT_S = 15.0

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.ready import wait_until
+from harness.wait import wait_until
 from infra.services.defects import DEFECTS, Planted, main, parse_defects
 from infra.services.heap import heap_reader
 from tests.infra.services.rig import MakeApi, Program, Service
