@@ -14,9 +14,9 @@ from chaos.faults.links.toxics import Latency
 from chaos.faults.links.toxiproxy import Proxy
 from chaos.faults.packets import nftables as firewall
 from chaos.healing.ledger import Entry, Ledger
+from harness.root import ROOT
 from tests.chaos.conftest import Toxiproxy
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 30.0
 LEAVE = """
 import sys

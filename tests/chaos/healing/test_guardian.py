@@ -27,6 +27,7 @@ from chaos.profile.timeline import At, expand
 from chaos.targets import Targets
 from chaos.undo import Step
 from harness.errors import ChaosError, HealFailed
+from harness.root import ROOT
 from harness.wait import wait_until
 from tests.chaos.child import Child, lives
 from tests.chaos.conftest import Toxiproxy
@@ -35,7 +36,6 @@ from tests.disks import small_disk
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it is tested by POSIX signals")
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 20.0
 CLEAN_S = 10.0
 NEVER = 4e9

@@ -17,8 +17,8 @@ from chaos.healing.ledger import FILE_NAME, Entry, Ledger, Records, read_open
 from chaos.healing.lock import turn
 from chaos.undo import Force, Step
 from harness.errors import ChaosError, HealFailed
+from harness.root import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 20.0
 NEVER = 4e9
 

@@ -20,9 +20,9 @@ from chaos.healing.ledger import FILE_NAME, TAKEN_NAME, Entry, Ledger, Records, 
 from chaos.healing.lock import turn
 from chaos.undo import Step
 from harness.errors import ChaosError
+from harness.root import ROOT
 from tests.disks import small_disk
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 20.0
 NEVER = 4e9
 

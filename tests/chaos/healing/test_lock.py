@@ -13,8 +13,8 @@ import pytest
 
 from chaos.healing.lock import turn
 from harness.errors import ChaosError
+from harness.root import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 20.0
 HOLDER = """
 import sys

@@ -3,15 +3,15 @@
 import dataclasses
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
 from harness.criteria.budget import BUDGET_KEYS, Budget
 from harness.criteria.limit_table import LIMIT_KEYS
 from harness.criteria.limits import Statistic
+from harness.root import ROOT
 
-MANUAL = (Path(__file__).parents[2] / "harness" / "BUDGETS.md").read_text(encoding="utf-8")
+MANUAL = (ROOT / "harness" / "BUDGETS.md").read_text(encoding="utf-8")
 FDS = {"process.api.fds": {"max": 200}}
 
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from harness.errors import NotReady, StackError
+from harness.root import ROOT
 from harness.wait import wait_until
 from infra.local import children as children_module
 from infra.local.children import Children
@@ -188,7 +189,7 @@ def test_the_reaper_ends_what_was_started_again(tmp_path: Path) -> None:
         "signal.pause()\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE) as runner:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as runner:
         assert runner.stdout is not None
         assert runner.stdout.readline() == b"up\n"
         record = read_record(tmp_path)

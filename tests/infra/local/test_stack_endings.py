@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from harness.probes.health import http_health
+from harness.root import ROOT
 from harness.wait import wait_until
 from infra.local import leftovers
 from infra.stack import SERVICES
@@ -22,7 +23,6 @@ from infra.toxiproxy.server import find_or_build
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no Redis server exists for Windows")
 
-ROOT = Path(__file__).resolve().parents[2]
 RUNNER = """
 import signal, sys
 from pathlib import Path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +12,8 @@ from chaos.faults.services.containers import ContainerService
 from chaos.run_container import RUN_LABEL, Place
 from chaos.targets import Allowance
 from harness.records import ContainerRef
+from harness.root import ROOT
 from infra.compose.projects import RUN_LABEL as GIVEN_LABEL
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_the_label_is_the_one_that_containers_are_given() -> None:

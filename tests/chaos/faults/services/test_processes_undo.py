@@ -16,10 +16,10 @@ from chaos.healing.actions import ACTIONS
 from chaos.undo import Step, undo
 from harness.errors import HealFailed
 from harness.identity import find_process
+from harness.root import ROOT
 from harness.wait import wait_until
 from infra.local import leftovers
 
-ROOT = Path(__file__).resolve().parents[3]
 # The steps that the ledger would hold, for a Redis that was killed and a PostgreSQL that stands still.
 RUNNER = """
 import json, signal, sys

@@ -27,13 +27,13 @@ from harness.load.schedule.arrivals import constant
 from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
 from harness.records import Outcome
+from harness.root import ROOT
 from harness.wait import wait_until
 from tests.harness.servers import Server, serving
 
 LIMIT_S = 60.0
 RATE_PER_S = 100.0
 HOME = parse_operations("t.toml", {"home": {"path": "/{number}", "key": "{number}"}})
-ROOT = Path(__file__).resolve().parents[3]
 
 BROKEN = """
 from harness.load.registry import Operations
