@@ -10,11 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos.residue import INSIST_S, describe_residue, heal_all, unknown_tables
+from chaos.healing.heal import INSIST_S, describe_residue, heal_all, unknown_tables
 from harness.errors import HeavyweatherError, explain
+from harness.root import RUNS
 from harness.signals import handle_inherited
-
-RUNS = Path(__file__).resolve().parents[1] / "reports" / "runs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
