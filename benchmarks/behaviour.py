@@ -18,9 +18,10 @@ from typing import IO, Any, cast
 
 from benchmarks.contestants.task import Task
 from benchmarks.cost import costs
-from benchmarks.processes import ROOT, ContestantFailed, NullServer, null_server
+from benchmarks.processes import ContestantFailed, NullServer, null_server
 from benchmarks.rows import Row, compare, judge
 from benchmarks.setting import OURS, Setting
+from harness.root import ROOT
 
 _LIMIT_S = 300.0
 _PACED_S = 10.0

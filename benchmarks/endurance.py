@@ -21,20 +21,20 @@ from pathlib import Path
 import numpy as np
 
 from harness.clock import ManualClock
-from harness.history import History
+from harness.history.history import History
 from harness.journal import Journal
-from harness.load.arrivals import constant
+from harness.live.recorder import Recorder
 from harness.load.call import Call
-from harness.load.clients import Addresses
-from harness.load.digest import GENERATOR, Digest, Health
-from harness.load.histograms import FILE_NAME, HistogramLog
-from harness.load.mix import Mix
-from harness.load.pacer import Arrival
+from harness.load.clients.clients import Addresses
+from harness.load.digest.digest import GENERATOR, Digest, Health
+from harness.load.digest.histograms import HISTOGRAMS_NAME, HistogramLog
 from harness.load.plan import LoadPlan
+from harness.load.schedule.arrivals import constant
+from harness.load.schedule.mix import Mix
+from harness.load.schedule.pacer import Arrival
 from harness.load.settings import LoadSettings
-from harness.probes.process import own_figures
+from harness.probes.processes.process import own_figures
 from harness.probes.sampler import Sampler
-from harness.recorder import Recorder
 from harness.records import Outcome
 
 RATE_PER_S = 500.0
@@ -105,7 +105,7 @@ def endure(folder: Path, hours: float) -> dict[str, float]:
         "hours": hours,
         "requests": load.requests,
         "rss_growth_bytes": grown,
-        "hlog_bytes": (folder / FILE_NAME).stat().st_size,
+        "hlog_bytes": (folder / HISTOGRAMS_NAME).stat().st_size,
         "journal_bytes": sum(path.stat().st_size for path in folder.glob("journal.db*")),
         "real_s": time.perf_counter(),
     }

@@ -21,7 +21,7 @@ from benchmarks import simulated as gauges
 from benchmarks.leak_peers import PEERS
 from benchmarks.rows import Row
 from benchmarks.simulated import MB, Kind
-from harness.budget import Budget
+from harness.criteria.budget import Budget
 from harness.stats.gauges import GaugeKind, kind_of
 from harness.stats.leak import decide_leak
 from harness.verdict import Verdict

@@ -26,8 +26,8 @@ from benchmarks.options import add_section, chosen, whole
 from benchmarks.rows import Row, compare, judge
 from harness.clock import RealClock
 from harness.errors import EnvironmentMissing
-from harness.probes.container import open_container
-from harness.probes.container_stream import StreamedContainer
+from harness.probes.containers.container import open_container
+from harness.probes.containers.container_stream import StreamedContainer
 from harness.probes.files import DiskProbe
 from harness.probes.postgres import PostgresWitness
 from harness.probes.reading import Probe
@@ -35,7 +35,7 @@ from harness.probes.redis import RedisWitness
 from harness.probes.sampler import INTERVAL_S, Sampler
 from harness.records import ContainerRef, LogRef, MetricsRef, ProcessRef, ServiceRef
 from infra import engine
-from infra.local import LocalStack
+from infra.local.stack import LocalStack
 from infra.stack import SERVICES, StackPlan
 
 PROCESSES, PROCESSES_S_MAX = 50, 0.015

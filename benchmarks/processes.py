@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from harness.errors import EnvironmentMissing, HeavyweatherError, NotReady
+from harness.root import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 _METER = Path(__file__).with_name("meter.py")
 _START_LIMIT_S = 10.0
 _CONTROL_LIMIT_S = 10.0

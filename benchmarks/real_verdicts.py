@@ -19,18 +19,18 @@ import numpy as np
 from benchmarks.leak_peers import PEERS
 from benchmarks.leak_verdicts import Setting
 from benchmarks.rows import Row, compare, judge
-from chaos.scenario import Phases, Scenario
-from fixtures.run import Run
-from fixtures.settings import Settings
-from harness.budget import Budget
-from harness.checks.growth import Judged, judge_gauges
-from harness.evidence import Evidence
-from harness.history import History
+from chaos.profile.scenario import Phases, Scenario
+from fixtures.run.path import Run
+from fixtures.run.settings import Settings
+from harness.criteria.budget import Budget
+from harness.history.history import History
 from harness.journal import JournalReader
-from harness.load.mix import Mix
+from harness.judging.checks.growth import Judged, judge_gauges
+from harness.judging.evidence import Evidence
+from harness.judging.series import RunSeries
+from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
 from harness.records import PHASE_OF_FAULTS, Event
-from harness.series import RunSeries
 from harness.verdict import Verdict
 from infra.target import load_target
 

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[1] / "reports" / "bench"
+from harness.root import ROOT
+
+FOLDER = ROOT / "reports" / "bench"
 _HEADINGS = ("measure", "ours", "peer", "whose", "ours/peer", "goal", "holds")
 _HOLDS = {True: "yes", False: "NO", None: "-"}
 

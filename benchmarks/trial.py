@@ -17,18 +17,18 @@ from urllib.parse import urlsplit
 import uvloop
 
 from benchmarks.contestants.task import DOCUMENT
-from harness.load.arrivals import Spike, Stage, constant, schedule
 from harness.load.call import Call
-from harness.load.digest import Digest
-from harness.load.engine import Engine, Part
-from harness.load.http import HttpClient
-from harness.load.mix import Mix
-from harness.load.pacer import Arrival
-from harness.load.users import Users
+from harness.load.clients.http import HttpClient
+from harness.load.digest.digest import Digest
+from harness.load.engine.engine import Engine, Part
+from harness.load.engine.users import Users
+from harness.load.schedule.arrivals import Spike, Stage, constant, schedule
+from harness.load.schedule.mix import Mix
+from harness.load.schedule.pacer import Arrival
 from harness.load.websocket.opening import Address
 from harness.load.websocket.subscriber import Subscriber
 from harness.load.websocket.subscription import Subscription
-from harness.probes.process import own_figures
+from harness.probes.processes.process import own_figures
 from harness.records import Outcome
 
 _LIMIT_S = 120.0

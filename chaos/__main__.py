@@ -10,10 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos.residue import INSIST_S, describe_residue, heal_all, unknown_tables
+from chaos.healing.heal import INSIST_S, describe_residue, heal_all, unknown_tables
 from harness.errors import HeavyweatherError, explain
-
-RUNS = Path(__file__).resolve().parents[1] / "reports" / "runs"
+from harness.root import RUNS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,10 +19,10 @@ from functools import partial
 from typing import Any, cast
 
 from chaos.faults.fault import Adjustable, Aimed
-from chaos.ledger import Entry, Ledger
+from chaos.healing.ledger import Entry, Ledger
+from chaos.profile.timeline import Change, Planned
 from chaos.sight import Seen, Sight
 from chaos.targets import Targets
-from chaos.timeline import Change, Planned
 from chaos.undo import Actions, Force, undo
 from harness.clock import Clock
 from harness.errors import ChaosError, HealFailed

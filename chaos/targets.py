@@ -9,16 +9,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from chaos.direction import Stream
 from harness.errors import Unsupported
 from harness.records import ContainerRef
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chaos.canary import Canary
+    from chaos.canary.canary import Canary
     from chaos.sight import Sight
-    from chaos.toxics import Toxic
     from chaos.undo import Step
+
+
+class Toxic(Protocol):
+    """One toxic: its kind, its direction, its attributes in SI units, and the share of connections it falls on."""
+
+    @property
+    def kind(self) -> str:
+        """The toxic's name in Toxiproxy."""
+
+    @property
+    def stream(self) -> Stream:
+        """`downstream` is towards the caller, `upstream` towards the callee."""
+
+    @property
+    def attributes(self) -> Mapping[str, float]:
+        """The attributes, keys with units in SI."""
+
+    @property
+    def toxicity(self) -> float:
+        """From 0 to 1; rolled by the server for each connection."""
 
 
 @dataclass(frozen=True, slots=True)

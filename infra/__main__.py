@@ -13,14 +13,15 @@ from functools import partial
 from pathlib import Path
 
 from harness.errors import EnvironmentMissing, HeavyweatherError, explain
-from infra import doctor, leftovers
+from harness.root import ROOT
+from infra import doctor
+from infra.local import leftovers
 from infra.providers import PROVIDERS, make_stack
 from infra.stack import HOPS, SERVICES, Stack, StackPlan
 from infra.target import Target, load_target
-from infra.toxiproxy_server import find_or_build
+from infra.toxiproxy.server import find_or_build
 
-_ROOT = Path(__file__).resolve().parents[1]
-RUNS = _ROOT / "reports" / "runs"
+RUNS = ROOT / "reports" / "runs"
 _MISSING = 4
 
 
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument("--stack", choices=PROVIDERS, help="ask about one provider (default: both)")
     up = verbs.add_parser("up", help="bring a stack up, print where it listens, and leave it running")
     up.add_argument("--stack", choices=PROVIDERS, default="local", help="who brings it up (default: local)")
-    up.add_argument("--target", type=Path, default=_ROOT / "infra/targets/reference.toml", help="target file")
+    up.add_argument("--target", type=Path, default=ROOT / "infra/targets/reference.toml", help="target file")
     up.add_argument("--defect", action="append", default=[], metavar="NAME[:VALUE]", help="plant a bug")
     down = verbs.add_parser("down", help="take down every stack that `up` or a killed run left")
     down.add_argument("--stack", choices=PROVIDERS, help="only those of one provider (default: both)")
@@ -130,7 +131,7 @@ def _recorded_processes(runs: Path) -> list[_Step]:
 
 def _abandoned_projects(failed: list[str]) -> list[_Step]:
     try:
-        from infra.projects import leftover_projects, remove_project  # noqa: PLC0415 - needs the Docker client
+        from infra.compose.projects import leftover_projects, remove_project  # noqa: PLC0415 - needs the Docker client
 
         projects = leftover_projects()
     except (ImportError, EnvironmentMissing):

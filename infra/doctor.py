@@ -13,11 +13,11 @@ from pathlib import Path
 
 from harness.errors import EnvironmentMissing, HeavyweatherError
 from harness.units import format_bytes
-from infra import leftovers
-from infra.postgres_server import find_postgres, temp_base
+from infra.local import leftovers
+from infra.local.postgres_server import find_postgres, temp_base
+from infra.local.redis_server import find_redis
 from infra.providers import PROVIDERS
-from infra.redis_server import find_redis
-from infra.toxiproxy_server import VERSION, find_go, find_server, toxiproxy_version
+from infra.toxiproxy.server import VERSION, find_go, find_server, toxiproxy_version
 
 # A short run's journal, logs and databases; a long one says itself what it needs.
 _NEEDED_BYTES = 1e9

@@ -21,7 +21,7 @@ import psutil
 from harness import identity
 from harness.errors import NotReady, StackError
 from harness.identity import find_process
-from infra.ready import wait_until
+from harness.wait import wait_until
 
 # A graceful service takes up to 3 s, a PostgreSQL that has much to write a little more.
 STOP_S = 5.0

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from harness import journal
 from harness.errors import HeavyweatherError, InputError
-from reports import baselines, history
+from harness.root import RUNS
+from reports.history import baselines
+from reports.history import table as history
 from reports.write import write_reports
 
-RUNS = Path(__file__).with_name("runs")
 BASELINES = baselines.FOLDER
 
 

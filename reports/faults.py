@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.canary_words import Word, read_words
+from harness.heartbeat import Word, read_words
 from harness.records import Event, FaultWindow
-from harness.stats.recovery import tell_answers
+from harness.stats import tell_answers
 from harness.units import format_s
 from harness.verdict import Finding, Verdict
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.journal import JournalReader
 from reports.model import RunView
-from reports.thinning import Floats, keep
+from reports.page.thinning import Floats, keep
 
 FILE_NAME = "profile.json"
 SAMPLES_MAX = 2000

@@ -15,8 +15,8 @@ def write_reports(run_folder: Path) -> Path:
     The page comes last, so that a CI job has its file even if drawing fails.
     Raises JournalError when the folder holds no readable run.
     """
-    from reports import html  # noqa: PLC0415 - Bokeh takes a second to import, which a run need not wait for to begin
-    from reports.curves import read_panels  # noqa: PLC0415 - likewise
+    from reports.page import html  # noqa: PLC0415 - Bokeh takes a second to import, which a run need not wait for to begin
+    from reports.page.curves import read_panels  # noqa: PLC0415 - likewise
 
     view = read_run(run_folder)
     _whole(run_folder / junit.FILE_NAME, lambda draft: junit.write_junit(view, draft))

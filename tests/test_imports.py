@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import graphlib
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -30,7 +31,17 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "benchmarks": ANYTHING,
     "tests": ANYTHING | {"benchmarks", "infra/services", "noxfile"},
 }
-MAY_BE_ASYNC = ("harness/load/", "harness/probes/", "chaos/conductor.py", "infra/services/", "tests/", "benchmarks/")
+MAY_BE_ASYNC = (
+    "harness/load/",
+    "harness/probes/",
+    "harness/heartbeat/",
+    "harness/history/final_read.py",
+    "chaos/guards/claim_postgres.py",
+    "chaos/faults/stores/slots.py",
+    "infra/services/",
+    "tests/",
+    "benchmarks/",
+)
 ASYNC = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
 
 Sources = Mapping[PurePosixPath, ast.Module]
@@ -94,6 +105,23 @@ def trespasses(sources: Sources) -> list[str]:
     return sorted(found)
 
 
+def past_a_face(sources: Sources) -> list[str]:
+    """Return each import of a module inside a room, by a file of another top-level room."""
+    rooms = {module_of(path) for path in sources if path.name == "__init__.py"}
+    found = set()
+    for path, tree in sources.items():
+        top = path.parts[0]
+        if top in {"tests", "benchmarks"}:
+            continue
+        modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+        modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        for module in modules:
+            parts = module.split(".")
+            if parts[0] != top and len(parts) > 2 and ".".join(parts[:2]) in rooms:
+                found.add(f"{path}: imports {module} past the face of {'.'.join(parts[:2])}")
+    return sorted(found)
+
+
 def circles(sources: Sources) -> list[str]:
     """Return one circle of imports, if there is any."""
     modules = {module_of(path) for path in sources}
@@ -124,6 +152,11 @@ def test_the_repository_keeps_the_table(sources: Sources) -> None:
     assert not found, "\n".join(found)
 
 
+def test_the_repository_enters_rooms_by_their_faces(sources: Sources) -> None:
+    found = past_a_face(sources)
+    assert not found, "\n".join(found)
+
+
 def test_the_repository_has_no_circle(sources: Sources) -> None:
     found = circles(sources)
     assert not found, "\n".join(found)
@@ -147,7 +180,7 @@ def sample(root: Path, files: Mapping[str, str]) -> Sources:
         ("harness/a.py", "import chaos.faults", "harness imports chaos.faults"),
         ("harness/load/a.py", "from tests import x", "harness imports tests"),
         ("harness/a.py", "def f():\n    from reports import html", "harness imports reports"),
-        ("chaos/a.py", "from infra.ready import wait_until", "chaos imports infra.ready"),
+        ("chaos/a.py", "from infra.ports import free_port", "chaos imports infra.ports"),
         ("chaos/a.py", "if TYPE_CHECKING:\n    import fixtures", "chaos imports fixtures"),
         ("infra/a.py", "import chaos", "infra imports chaos"),
         ("infra/a.py", "from .services import api", "infra imports infra.services.api"),
@@ -156,7 +189,7 @@ def sample(root: Path, files: Mapping[str, str]) -> Sources:
         ("infra/services/a.py", "from harness import units", "infra/services imports harness"),
         ("infra/services/a.py", "from .. import ready", "infra/services imports infra.ready"),
         ("infra/services/a.py", "from services import pool", "imports its own folder relatively"),
-        ("reports/a.py", "from fixtures.run import Run", "reports imports fixtures.run"),
+        ("reports/a.py", "from fixtures.run import path", "reports imports fixtures.run"),
         ("fixtures/a.py", "import suites.soak", "fixtures imports suites.soak"),
         ("fixtures/a.py", "from infra.services import pool", "fixtures imports infra.services"),
         ("suites/soak/a.py", "from fixtures import run", "suites imports fixtures"),
@@ -176,7 +209,7 @@ def test_a_trespass_is_found(path: str, text: str, told: str, tmp_path: Path) ->
     ("path", "text"),
     [
         ("harness/a.py", "import json, numpy\nfrom harness.units import format_s"),
-        ("chaos/a.py", "from chaos.canary import Seen\nfrom harness import errors"),
+        ("chaos/a.py", "from chaos.canary.canary import Seen\nfrom harness import errors"),
         ("infra/services/a.py", "from .pool import Pool\nfrom . import pool\nimport asyncpg"),
         ("fixtures/a.py", "import harness, chaos, infra.stack, reports"),
         ("suites/soak/a.py", "from harness import budget\nfrom chaos import scenario\nfrom suites.soak import b"),
@@ -186,6 +219,51 @@ def test_a_trespass_is_found(path: str, text: str, told: str, tmp_path: Path) ->
 )
 def test_what_the_table_allows_is_no_trespass(path: str, text: str, tmp_path: Path) -> None:
     assert trespasses(sample(tmp_path, {path: text})) == []
+
+
+ROOM = {"chaos/profile/__init__.py": "from chaos.profile.file import load", "chaos/profile/file.py": "load = 1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [
+        ("fixtures/a.py", "from chaos.profile.file import load", ["fixtures/a.py"]),
+        ("fixtures/run/a.py", "def f():\n    import chaos.profile.file", ["fixtures/run/a.py"]),
+        ("suites/soak/a.py", "from chaos.profile.deep.file import load", ["suites/soak/a.py"]),
+        ("fixtures/a.py", "from chaos.profile import load\nfrom chaos.conductor import Conductor", []),
+        ("chaos/a.py", "from chaos.profile.file import load", []),
+        ("tests/chaos/a.py", "from chaos.profile.file import load", []),
+    ],
+)
+def test_an_import_past_a_face_is_found(path: str, text: str, told: Sequence[str], tmp_path: Path) -> None:
+    found = past_a_face(sample(tmp_path, {**ROOM, path: text}))
+    assert [one.partition(":")[0] for one in found] == told
+
+
+def test_a_face_says_in_one_sentence_what_its_room_decides(sources: Sources) -> None:
+    faces = {
+        path: ast.get_docstring(tree) or ""
+        for path, tree in sources.items()
+        if path.name == "__init__.py" and path.parts[:2] != ("infra", "services")
+    }
+    assert len(faces) > 20
+    assert not [path for path, text in faces.items() if text.count("\n") or not text.endswith(".")]
+
+
+@pytest.mark.parametrize("module", ["chaos.healing.guardian_process", "infra.local.reaper"])
+def test_what_outlives_the_runner_starts_light(module: str) -> None:
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert module in loaded
+    assert not loaded & {"numpy", "pydantic", "scipy", "asyncpg", "docker", "bokeh"}
+
+
+def test_what_undoes_faults_imports_no_kind_of_fault() -> None:
+    code = "import sys, chaos.healing; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "chaos.healing.actions" in done.stdout.split()
+    assert not {"chaos.faults.kinds", "chaos.faults.fault"} & set(done.stdout.split())
 
 
 CIRCLES: Sequence[Mapping[str, str]] = [
@@ -221,6 +299,11 @@ def test_a_shared_import_is_no_circle(tmp_path: Path) -> None:
     ],
 )
 def test_async_out_of_its_rooms_is_found(text: str, tmp_path: Path) -> None:
-    files = {"reports/a.py": text, "chaos/timeline.py": text, "harness/load/a.py": text, "chaos/conductor.py": text}
+    files = {
+        "reports/a.py": text,
+        "chaos/profile/timeline.py": text,
+        "harness/load/a.py": text,
+        "chaos/guards/claim_postgres.py": text,
+    }
     found = strayed_async(sample(tmp_path, files))
-    assert [one.partition(":")[0] for one in found] == ["reports/a.py", "chaos/timeline.py"]
+    assert [one.partition(":")[0] for one in found] == ["reports/a.py", "chaos/profile/timeline.py"]

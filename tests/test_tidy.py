@@ -25,7 +25,7 @@ BANNED = {
     *("average", "attack", "downtime"),
 }
 MILLISECONDS = re.compile(r"(?:^|_)(?:ms|msecs?|millis|milliseconds?)(?:_|$)", re.IGNORECASE)
-MILLISECONDS_LIVE_IN = PurePosixPath("chaos/toxiproxy.py")
+MILLISECONDS_LIVE_IN = PurePosixPath("chaos/faults/links/toxiproxy.py")
 SLEEPS = {"time.sleep", "asyncio.sleep"}
 NOQA_WITH_REASON = re.compile(r"#\s*noqa: [A-Z]+\d+(?:, ?[A-Z]+\d+)* - \w")
 IGNORE_WITH_CODE = re.compile(r"#\s*type: ignore\[[\w, -]+\]")
@@ -232,7 +232,7 @@ def test_a_breach_is_found(rule: Rule, path: str, text: str) -> None:
         (short_functions, "chaos/a.py", LONG_FUNCTION.removesuffix("    x = 1\n")),
         (docstrings, "chaos/a.py", '"""It decides something."""'),
         (words, "chaos/conductor.py", "from contextlib import contextmanager\nclass Utilisation: ..."),
-        (seconds, "chaos/toxiproxy.py", "_MS = 1e3"),
+        (seconds, "chaos/faults/links/toxiproxy.py", "_MS = 1e3"),
         (seconds, "chaos/a.py", 'text = f"{took_s * 1e3} ms"\nitems_s = 1\nprograms = {"ms": 1}'),
         (seconds, "tests/a.py", "took_ms = 5"),
         (no_sleep, "harness/clock.py", "import time\ntime.sleep(1)"),

@@ -10,16 +10,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.contestants.task import DOCUMENT, Task, read_task
-from harness.load.arrivals import constant
 from harness.load.call import Call
-from harness.load.clients import Addresses
-from harness.load.engine import Engine, Part
-from harness.load.histograms import HistogramLog
-from harness.load.http import HttpClient
-from harness.load.mix import Mix
+from harness.load.clients.clients import Addresses
+from harness.load.clients.http import HttpClient
+from harness.load.digest.histograms import HistogramLog
+from harness.load.engine.engine import Engine, Part
+from harness.load.engine.users import Users
 from harness.load.plan import LoadPlan
+from harness.load.schedule.arrivals import constant
+from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
-from harness.load.users import Users
 from harness.records import Outcome
 
 _TICK_S = 1.0

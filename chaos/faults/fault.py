@@ -138,3 +138,9 @@ class Noop:
     def remaining(self, before: Sight, now: Sight) -> str | None:  # noqa: ARG002 - the protocol's own
         """Leave nothing."""
         return None
+
+
+def check_target(target: str) -> None:
+    """Raise ValueError for a name that is empty, or only looks like one."""
+    if not target.strip():
+        raise ValueError(f"target = {target!r}: must name what is to be broken")

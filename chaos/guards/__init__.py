@@ -1,1 +1,6 @@
-"""What must hold before anything is broken: whose addresses, containers and data these are. There is no way round."""
+"""Decides what may be broken: addresses, claims of stores, other runs and the stop file."""
+
+from chaos.guards.addresses import addresses_in, check_addresses
+from chaos.guards.guard import Door, Guard
+
+__all__ = ["Door", "Guard", "addresses_in", "check_addresses"]

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
-from chaos.containers import Place
+from chaos.run_container import Place
 from chaos.targets import Targets
 from harness.errors import Refused
 from harness.records import ContainerRef

@@ -15,12 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from chaos.guards.claim import Claim, ClaimedStore
+from chaos.guards.claim_postgres import PostgresStore
+from chaos.guards.claim_redis import RedisStore
 from chaos.guards.runner import is_gone, own_runner, told
-from harness.claim import Claim, ClaimedStore
 from harness.clock import Clock, RealClock
 from harness.errors import ChaosError, HeavyweatherError, NotReady, Refused
-from harness.probes.claim_postgres import PostgresStore
-from harness.probes.claim_redis import RedisStore
 
 # Longer than any fault has a store down: where it cannot be renewed, it must not run out.
 _LEASE_S = 300.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.claim import Claim
+from chaos.guards.claim import Claim
 from harness.identity import find_process
 
 

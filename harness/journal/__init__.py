@@ -1,9 +1,4 @@
-"""The crash-safe record of a run: one SQLite file in WAL mode, one transaction a tick.
-
-A killed run loses at most the tick in hand. The same file is read while it is
-written (by the live console) and long afterwards (by the report), so the read
-side knows nothing of the run.
-"""
+"""The crash-safe record of a run, one SQLite transaction a tick: a killed run loses at most the tick in hand."""
 
 from __future__ import annotations
 

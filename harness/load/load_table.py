@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.criteria.overrides import Parser, above_zero, parse_fraction, parse_lasting_s, parse_positive, parse_table
 from harness.errors import InputError
-from harness.load.cancels import Cancels
-from harness.load.declared import parse_operations
-from harness.load.mix import Mix
+from harness.load.engine.users import Users
+from harness.load.operations.declared import parse_operations
+from harness.load.schedule.cancels import Cancels
+from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
-from harness.load.users import Users
 from harness.load.websocket.sockets import Sockets
-from harness.overrides import Parser, above_zero, parse_fraction, parse_lasting_s, parse_positive, parse_table
 from harness.units import parse_duration_s
 
 _USERS: Mapping[str, Parser] = dict.fromkeys(("think_s", "over_s"), parse_duration_s)

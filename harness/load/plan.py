@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import chain, count, islice
 
 from harness.errors import EnvironmentMissing
-from harness.load.arrivals import Stage, schedule
-from harness.load.clients import Addresses, Clients, open_clients
-from harness.load.engine import SESSION_NUMBERS, Part
-from harness.load.pacer import Arrival
+from harness.load.clients.clients import Addresses, Clients, open_clients
+from harness.load.engine.engine import SESSION_NUMBERS, Part
+from harness.load.schedule.arrivals import Stage, schedule
+from harness.load.schedule.pacer import Arrival
 from harness.load.settings import LoadSettings
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from harness.errors import InputError
 from harness.load.call import DEADLINE_S
-from harness.load.cancels import Cancels
-from harness.load.clients import API
-from harness.load.declared import HttpOperation
-from harness.load.mix import Mix
-from harness.load.operations import operations as reference
-from harness.load.registry import OPERATIONS_MAX, Registered, load_module
-from harness.load.users import Users
+from harness.load.clients.clients import API
+from harness.load.engine.users import Users
+from harness.load.operations.declared import HttpOperation
+from harness.load.operations.reference import operations as reference
+from harness.load.operations.registry import OPERATIONS_MAX, Registered, load_module
+from harness.load.schedule.cancels import Cancels
+from harness.load.schedule.mix import Mix
 from harness.load.websocket.sockets import OPENING, Sockets
 
 # Names of series and labels that are sums of others.

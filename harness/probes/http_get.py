@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from urllib.parse import urlsplit
 
-from harness.load.http_connection import HttpConnection
+from harness.http_connection import HttpConnection
 from harness.probes.reading import Unreadable
 
 _OK = 200

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import cast
 
 from harness.probes.background import Background
-from harness.probes.detail import DetailProbe
 from harness.probes.files import LogProbe
-from harness.probes.kin import Kin
-from harness.probes.process import OwnProbe, ProcessProbe
+from harness.probes.processes.detail import DetailProbe
+from harness.probes.processes.kin import Kin
+from harness.probes.processes.process import OwnProbe, ProcessProbe
 from harness.probes.reading import Probe, QuickProbe, Reading, SlowProbe, reason
 from harness.probes.roll import Roll
 from harness.probes.runtime import RuntimeProbe

@@ -14,9 +14,9 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from harness.probes.background import Errand
-from harness.probes.container import open_container
-from harness.probes.kin import Kin
-from harness.probes.process import ProcessProbe
+from harness.probes.containers.container import open_container
+from harness.probes.processes.kin import Kin
+from harness.probes.processes.process import ProcessProbe
 from harness.probes.reading import Gone, Reading, reason
 from harness.records import ContainerRef, Event, ProcessRef, ServiceRef
 

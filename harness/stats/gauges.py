@@ -23,7 +23,7 @@ class GaugeKind:
 
     `series` are the names of its series, `*` standing for any text; `wander` is
     the growth that a healthy process shows for reasons a run cannot see, in
-    `unit`; `budget` is how the keys of its budgets begin (`harness.budget`).
+    `unit`; `budget` is how the keys of its budgets begin (`harness.criteria.budget`).
     A `pooled` gauge moves with a pool, so that it wanders by the pool's largest
     size at least; one that `rotates` only grows between rotations, which have
     to be taken out first.

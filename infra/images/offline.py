@@ -23,13 +23,13 @@ import docker
 from docker.errors import APIError, BuildError, ImageNotFound
 
 from harness.errors import EnvironmentMissing, HeavyweatherError, StackError
+from harness.root import ROOT
 from infra import engine
 from infra.images.choice import offline_tag
-from infra.toxiproxy_server import build_tool
+from infra.toxiproxy.server import build_tool
 
-_ROOT = Path(__file__).resolve().parents[2]
-_IMAGES = _ROOT / "infra" / "images"
-_REQUIREMENTS = _ROOT / "requirements" / "services.txt"
+_IMAGES = ROOT / "infra" / "images"
+_REQUIREMENTS = ROOT / "requirements" / "services.txt"
 _LABEL = "heavyweather.inputs"
 # A package archive at its slowest; nothing here is worth a longer wait.
 _LIMIT_S = 900.0
@@ -62,7 +62,7 @@ def _packages(context: Path) -> None:
 
 def _sources(context: Path) -> None:
     shutil.copytree(
-        _ROOT / "infra" / "services", context / "services", ignore=shutil.ignore_patterns("__pycache__", "*.md")
+        ROOT / "infra" / "services", context / "services", ignore=shutil.ignore_patterns("__pycache__", "*.md")
     )
 
 
@@ -91,7 +91,7 @@ RECIPES = (
         "toxiproxy",
         None,
         _IMAGES / "toxiproxy" / "Dockerfile",
-        (_ROOT / "infra" / "toxiproxy" / "go.mod", _ROOT / "infra" / "toxiproxy" / "go.sum"),
+        (ROOT / "infra" / "toxiproxy" / "go.mod", ROOT / "infra" / "toxiproxy" / "go.sum"),
         _binaries,
     ),
     Recipe("python", "base", _IMAGES / "python" / "Dockerfile", (_REQUIREMENTS,), _packages),
@@ -99,7 +99,7 @@ RECIPES = (
         "services",
         "python",
         _IMAGES / "services" / "offline.Dockerfile",
-        (_ROOT / "infra" / "services",),
+        (ROOT / "infra" / "services",),
         _sources,
     ),
 )
@@ -112,7 +112,7 @@ def content_hash(recipe: Recipe, parent_hash: str = "") -> str:
         digest.update(" ".join(_BOOTSTRAP).encode())
     for path in _files([*([recipe.dockerfile] if recipe.dockerfile else []), *recipe.inputs]):
         content = path.read_bytes()
-        digest.update(f"\0{path.relative_to(_ROOT).as_posix()}\0{len(content)}\0".encode())
+        digest.update(f"\0{path.relative_to(ROOT).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 

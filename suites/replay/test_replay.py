@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chaos.scenario import Play, Scenario
+from chaos.profile import Play, Scenario
 from harness.verdict import Verdict
 
 

@@ -6,9 +6,8 @@ import dataclasses
 
 import pytest
 
-from chaos.profile import FOLDER, load_profile
-from chaos.scenario import Play
-from harness.observations import parse_observations
+from chaos.profile import PROFILES, Play, load_profile
+from harness.criteria import parse_observations
 from harness.verdict import Verdict
 
 # What no run of this profile can meet: somebody would have to kill the api.
@@ -19,7 +18,7 @@ UNSEEN = parse_observations(__file__, [{"event": "service_restarted", "where": {
 @pytest.mark.twin
 def test_a_breaker_that_stays_open_is_found_and_what_was_not_seen_is_told(run: Play) -> None:
     """The incident's own bug, planted: the cache is back, and its breaker is not. And one demand is not met."""
-    profile = load_profile(FOLDER / "starved_cache.toml")
+    profile = load_profile(PROFILES / "starved_cache.toml")
     decision = run(
         dataclasses.replace(profile, must_observe=(*profile.must_observe, *UNSEEN)), defects=("breaker_stuck_open",)
     )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from chaos.faults.link import DownFault, LatencyFault
-from chaos.scenario import Phases, Scenario
-from chaos.timeline import At
-from harness.budget import Budget
-from harness.load.mix import Mix
-from harness.load.settings import LoadSettings
-from harness.load.websocket.sockets import Sockets
+from chaos.faults import DownFault, LatencyFault
+from chaos.profile import At, Phases, Scenario
+from harness.criteria import Budget
+from harness.load import LoadSettings, Mix, Sockets
 
 # Two to three minutes. The first fault leaves 20 s of calm to compare with, the
 # second comes when the first one's recovery can be judged, and enough requests

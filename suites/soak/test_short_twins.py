@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chaos.scenario import Play
+from chaos.profile import Play
 from harness.verdict import Verdict
 from suites.soak.scenarios import SHORT
 

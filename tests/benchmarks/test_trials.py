@@ -13,9 +13,10 @@ import pytest
 from benchmarks import trial
 from benchmarks.behaviour import _null_channels
 from benchmarks.endurance import endure
-from benchmarks.processes import ROOT, NullServer, null_server
+from benchmarks.processes import NullServer, null_server
 from harness.journal import JournalReader
-from harness.load.histograms import merged
+from harness.load.digest.histograms import merged
+from harness.root import ROOT
 
 
 @pytest.fixture(scope="module")

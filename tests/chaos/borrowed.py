@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from chaos.canary import Canary
+from chaos.canary.canary import Canary
+from chaos.faults.links.toxiproxy import ToxiproxyLink
 from chaos.targets import Targets
-from chaos.toxiproxy import ToxiproxyLink
-from fixtures.chaos import make_targets
+from fixtures.joins.targets import make_targets
 from harness.errors import StackError
 from infra import engine
-from infra.children import Children
-from infra.compose import ComposeStack
-from infra.local import LocalStack
+from infra.compose.stack import ComposeStack
+from infra.local.children import Children
+from infra.local.stack import LocalStack
 from infra.processes import Mark
 from infra.stack import HOPS, Endpoint, StackPlan
 

@@ -7,14 +7,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import psutil
 
-from infra.ready import wait_until
+from harness.root import ROOT
+from harness.wait import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 30.0
 
 

@@ -21,15 +21,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from chaos.canary import Canary
-from chaos.toxiproxy import ToxiproxyLink
+from chaos.canary.canary import Canary
+from chaos.faults.links.toxiproxy import ToxiproxyLink
 from harness.probes.health import http_health, redis_health, toxiproxy_health
+from harness.wait import wait_until
+from infra.local.postgres_server import temp_base
+from infra.local.redis_server import find_redis, redis_program
 from infra.ports import free_ports
-from infra.postgres_server import temp_base
 from infra.processes import Program, start
-from infra.ready import wait_until
-from infra.redis_server import find_redis, redis_program
-from infra.toxiproxy_server import find_or_build, toxiproxy_program
+from infra.toxiproxy.server import find_or_build, toxiproxy_program
 from tests.harness.conftest import postgres_server
 
 LIMIT_S = 15.0

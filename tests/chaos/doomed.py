@@ -18,22 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos.actions import ACTIONS
-from chaos.canary import Canary
+from chaos.canary.canary import Canary
 from chaos.conductor import Conductor
 from chaos.faults.fault import Prepared
-from chaos.faults.registry import KINDS
-from chaos.guardian import Guardian
-from chaos.ledger import Entry, Ledger
+from chaos.faults.kinds import KINDS
+from chaos.faults.links.toxiproxy import ToxiproxyLink
+from chaos.healing.actions import ACTIONS
+from chaos.healing.guardian import Guardian
+from chaos.healing.ledger import Entry, Ledger
+from chaos.profile.timeline import At, Planned, expand
 from chaos.targets import Targets
-from chaos.timeline import At, Planned, expand
-from chaos.toxiproxy import ToxiproxyLink
 from chaos.undo import Action, Actions, Force
-from fixtures.breaking import own_actions
+from fixtures.joins.breaking import own_actions
 from harness.clock import RealClock
 from harness.errors import ChaosError
-from infra.compose import ComposeStack
-from infra.local import LocalStack
+from infra.compose.stack import ComposeStack
+from infra.local.stack import LocalStack
 from infra.stack import StackPlan
 from tests.chaos.borrowed import RUN, borrow, describe, targets_of
 

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from chaos.faults.fault import Drawn, Fault
-from chaos.faults.registry import KINDS
-from chaos.swizzle import Swizzle
-from chaos.timeline import At, Entry, Every, Ramp, is_adjustable
+from chaos.faults.kinds import KINDS
+from chaos.profile.swizzle import Swizzle
+from chaos.profile.timeline import At, Entry, Every, Ramp, is_adjustable
 
 FRACTIONS = st.sampled_from([0.01, 0.25, 1 / 3, 0.999])
 SHORT_S = st.integers(2, 900).map(lambda n: n / 1000)

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
-from chaos.canary import Canary
-from chaos.ledger import Ledger
+from chaos.canary.canary import Canary
+from chaos.healing.ledger import Ledger
 from chaos.sight import Seen, Sight
-from chaos.targets import LinkState
-from chaos.toxics import Toxic
+from chaos.targets import LinkState, Toxic
 from chaos.undo import Actions, Force, Step
 from harness.clock import ManualClock
 from harness.errors import InjectionFailed

@@ -17,16 +17,17 @@ from typing import Any
 
 import pytest
 
-from chaos import firewall, qdisc
-from chaos.actions.files import BALLAST_PREFIX
-from chaos.guardian import LOG_NAME
-from chaos.ledger import FILE_NAME, read_open
-from chaos.residue import clear, describe_residue
+from chaos.faults.packets import netem as qdisc
+from chaos.faults.packets import nftables as firewall
+from chaos.faults.stores.ballast import BALLAST_PREFIX
+from chaos.healing.guardian import LOG_NAME
+from chaos.healing.heal import clear, describe_residue
+from chaos.healing.ledger import FILE_NAME, read_open
 from chaos.sight import Seen
 from harness.errors import ChaosError, NotReady
-from infra.compose import ComposeStack
-from infra.local import LocalStack
-from infra.ready import wait_until
+from harness.wait import wait_until
+from infra.compose.stack import ComposeStack
+from infra.local.stack import LocalStack
 from infra.stack import HOPS
 from tests.chaos.borrowed import canary_of, describe, links_of
 from tests.chaos.child import LIMIT_S, Child, lives

@@ -15,7 +15,7 @@ import httpx
 from harness.probes.health import toxiproxy_health
 from infra.ports import free_ports
 from infra.processes import Program
-from infra.toxiproxy_server import find_or_build, toxiproxy_program
+from infra.toxiproxy.server import find_or_build, toxiproxy_program
 from tests.chaos.conftest import Toxiproxy, free_port_beside, running
 
 LIMIT_S = 5.0

@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from chaos.actions import ACTIONS
 from chaos.faults.fault import Aimed, Fault
+from chaos.healing.actions import ACTIONS
 from chaos.sight import Sight
 from chaos.targets import Targets
 from chaos.undo import Step, undo

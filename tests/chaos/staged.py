@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chaos.conductor import Conductor
-from chaos.faults.link import DownFault, LatencyFault
+from chaos.faults.links.down import DownFault
+from chaos.faults.links.latency import LatencyFault
+from chaos.profile.timeline import At, expand
 from chaos.targets import Targets
-from chaos.timeline import At, expand
 from harness.errors import JournalError
 from harness.records import FaultWindow
 from tests.chaos.fakes import FakeLink, Inline, MemoryLedger, Strike, StruckClock, fake_actions

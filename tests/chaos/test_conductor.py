@@ -13,18 +13,19 @@ from hypothesis import strategies as st
 
 from chaos.conductor import Conductor
 from chaos.faults.fault import Noop
-from chaos.faults.link import DownFault, LatencyFault
-from chaos.ledger import FILE_NAME, Ledger, read_open
+from chaos.faults.links.down import DownFault
+from chaos.faults.links.latency import LatencyFault
+from chaos.healing.ledger import FILE_NAME, Ledger, read_open
+from chaos.profile.timeline import At, Planned, expand
 from chaos.sight import Sight
 from chaos.targets import Targets
-from chaos.timeline import At, Planned, expand
 from chaos.undo import undo
 from harness.clock import ManualClock, RealClock
 from harness.errors import ChaosError, HealFailed, JournalError, Refused
 from harness.records import FaultWindow
 from tests.chaos.fakes import FakeLink, Inline, Strike, fake_actions
+from tests.chaos.profile.test_timeline import timelines
 from tests.chaos.staged import BUSY, START_S, Stage, calls_of, stage
-from tests.chaos.test_timeline import timelines
 
 PROOF_S = 5.0
 

@@ -21,8 +21,8 @@ import httpx
 import pytest
 
 from harness.probes.health import toxiproxy_health
+from harness.wait import wait_until
 from infra.ports import free_ports
-from infra.ready import wait_until
 from tests.chaos.conftest import StartToxiproxy, Toxiproxy
 from tests.chaos.past_the_driver import (
     LIMIT_S,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from chaos.ledger import FILE_NAME, read_open
-from chaos.processes import stopped_in
-from chaos.residue import clear
+from chaos.faults.services.processes import stopped_in
+from chaos.healing.heal import clear
+from chaos.healing.ledger import FILE_NAME, read_open
 from harness.identity import find_process
-from infra.leftovers import read_record
-from infra.local import LocalStack
-from infra.ready import wait_until
+from harness.wait import wait_until
+from infra.local.leftovers import read_record
+from infra.local.stack import LocalStack
 from infra.stack import StackPlan
 from tests.chaos.borrowed import RUN
 from tests.chaos.child import LIMIT_S, Child, lives

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaos import firewall
-from chaos.namespaces import namespace_of
+from chaos.faults.packets import nftables as firewall
+from chaos.faults.packets.namespaces import namespace_of
 from harness.errors import EnvironmentMissing
 from harness.records import ContainerRef
 from infra import engine
-from infra.compose import ComposeStack
+from infra.compose.stack import ComposeStack
 from infra.images.choice import KINDS as IMAGES
 from infra.images.choice import offline_tag
 from infra.images.supply import is_present

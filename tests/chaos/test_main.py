@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from chaos import __main__ as command
-from chaos import firewall
-from chaos.ledger import Entry, Ledger
-from chaos.toxics import Latency
-from chaos.toxiproxy import Proxy
+from chaos.faults.links.toxics import Latency
+from chaos.faults.links.toxiproxy import Proxy
+from chaos.faults.packets import nftables as firewall
+from chaos.healing.ledger import Entry, Ledger
+from harness.root import ROOT
 from tests.chaos.conftest import Toxiproxy
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 30.0
 LEAVE = """
 import sys

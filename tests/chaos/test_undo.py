@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.actions import ACTIONS
-from chaos.toxics import Latency
-from chaos.toxiproxy import Proxy
+from chaos.faults.links.toxics import Latency
+from chaos.faults.links.toxiproxy import Proxy
+from chaos.healing.actions import ACTIONS
 from chaos.undo import Force, Step, undo
 from harness.errors import ChaosError, HealFailed
 from tests.chaos.conftest import StartToxiproxy, Toxiproxy

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from chaos import firewall
-from chaos.canary import Canary
-from chaos.namespaces import Namespace, find_command
+from chaos.canary.canary import Canary
+from chaos.faults.packets import nftables as firewall
+from chaos.faults.packets.namespaces import Namespace, find_command
 from chaos.sight import Seen
 from chaos.targets import Wire
+from harness.wait import wait_until
+from infra.local.redis_server import find_redis
 from infra.ports import free_ports
 from infra.processes import Program, end, minimal_environment, start
-from infra.ready import wait_until
-from infra.redis_server import find_redis
 
 RUN = "test-run"
 LIMIT_S = 10.0

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from harness.probes.heartbeat import Door, Heartbeat
+from harness.heartbeat.heartbeat import Door, Heartbeat
 from harness.records import Event
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.harness.servers import LIMIT_S
 
 HOLD_S = 0.1

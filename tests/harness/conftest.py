@@ -12,11 +12,11 @@ import pytest
 
 from harness.errors import EnvironmentMissing
 from harness.probes.health import postgres_health, redis_health
+from harness.wait import wait_until
+from infra.local.postgres_server import find_postgres, postgres_program, temp_base
+from infra.local.redis_server import find_redis, redis_program
 from infra.ports import free_ports
-from infra.postgres_server import find_postgres, postgres_program, temp_base
 from infra.processes import Program
-from infra.ready import wait_until
-from infra.redis_server import find_redis, redis_program
 
 LIMIT_S = 30.0
 SECRET = "only-the-tests"

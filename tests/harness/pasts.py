@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from harness.past import FILE_NAME, Figures, Key, Window
+from harness.comparison.past import FIGURES_NAME, Figures, Key, Window
 
 KEY = Key(
     profile="soak_short",
@@ -57,7 +57,7 @@ def keep(run: Figures, runs: Path) -> Path:
     folder = runs / run.run_id
     folder.mkdir(parents=True)
     (folder / "journal.db").touch()
-    run.write(folder / FILE_NAME)
+    run.write(folder / FIGURES_NAME)
     return folder
 
 

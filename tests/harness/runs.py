@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from harness.budget import Budget
-from harness.evidence import Evidence
-from harness.history import History
+from harness.criteria.budget import Budget
+from harness.history.history import History
+from harness.history.keys import KeySet
+from harness.history.ledger_read import LedgerRead
 from harness.journal import Journal, JournalReader
-from harness.judge import judge
-from harness.keys import KeySet
-from harness.ledger import LedgerRead
+from harness.judging.evidence import Evidence
+from harness.judging.judge import judge
+from harness.judging.series import RunSeries
+from harness.judging.source import RunSource
 from harness.records import Event, FaultWindow, Outcome, Sample
-from harness.series import RunSeries
-from harness.source import RunSource
 from harness.verdict import Finding
 
 TICKS = 120

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from harness.identity import family, find_process, runs
-from infra.ready import wait_until
+from harness.wait import wait_until
 
 PARENT = """
 import subprocess, sys

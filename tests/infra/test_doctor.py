@@ -9,7 +9,7 @@ import pytest
 from harness.errors import EnvironmentMissing
 from infra import doctor
 from infra.doctor import Check, State, examine, usable
-from infra.leftovers import StackRecord
+from infra.local.leftovers import StackRecord
 from infra.processes import Mark, own_mark
 
 

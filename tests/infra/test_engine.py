@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from harness.errors import EnvironmentMissing, StackError
+from harness.root import ROOT
+from harness.wait import wait_until
 from infra import engine
-from infra.ready import wait_until
 
 
 def fake_docker(folder: Path, script: str) -> None:
@@ -111,8 +112,7 @@ def test_a_command_past_its_limit_is_ended_with_its_children(on_path: Path) -> N
 def test_an_interrupt_ends_the_command_that_the_terminal_s_signal_did_not_reach(on_path: Path) -> None:
     fake_docker(on_path, "echo $$ >child; kill -INT $PPID; exec sleep 600")
     program = "import os; from infra import engine; engine.compose([], ['up'], os.environ, limit_s=60.0)"
-    root = Path(engine.__file__).resolve().parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=on_path,

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import EnvironmentMissing, StackError
+from harness.root import ROOT
 from infra import engine
 from infra.images import offline
 from infra.images.choice import KINDS, Choice, choose, offline_tag, variable
 from infra.images.supply import is_present, supply
 
-ROOT = Path(offline.__file__).resolve().parents[2]
 UPSTREAM = {kind: f"upstream/{kind}:1.0" for kind in KINDS}
 BUILT_THERE, BUILT_HERE = UPSTREAM["redis"], offline_tag("redis")
 EVERY_IMAGE = [*UPSTREAM.values(), *map(offline_tag, KINDS), "mine:1"]

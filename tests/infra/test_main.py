@@ -7,12 +7,11 @@ import psutil
 import pytest
 
 from harness.probes.health import http_health
+from harness.root import ROOT
 from infra import __main__ as command
 from infra import doctor
-from infra.leftovers import FILE_NAME, abandoned_stacks
+from infra.local.leftovers import FILE_NAME, abandoned_stacks
 from infra.stack import HOPS, SERVICES
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*arguments: str, limit_s: float = 60) -> subprocess.CompletedProcess[str]:

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from harness.errors import StackError
+from harness.wait import wait_until
 from infra.processes import Child, Mark, Program, end, find, minimal_environment, own_mark, runs, start, tail
-from infra.ready import wait_until
 
 STUBBORN = """
 import signal

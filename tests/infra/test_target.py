@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
+from harness.root import ROOT
 from infra.stack import SERVICES
 from infra.target import load_target, parse_target
 
-REFERENCE = Path(__file__).resolve().parents[2] / "infra" / "targets" / "reference.toml"
+REFERENCE = ROOT / "infra" / "targets" / "reference.toml"
 
 
 def broken(text: str) -> list[str]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from harness.records import Event, FaultWindow
 from harness.verdict import Finding, Verdict
-from reports.curves import read_panels
 from reports.faults import fault_windows
-from reports.html import render
 from reports.model import read_run
+from reports.page.curves import read_panels
+from reports.page.html import render
 from tests.harness.runs import canary
 from tests.reports.synthetic import EVENTS, FINDINGS, write_run
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.load.call import Call
-from harness.load.session import Desk
+from harness.load.engine.session import Desk
 from harness.load.websocket.sequence import Heard, Sequence, Totals, gap_label, resume
 from harness.records import Mark, Outcome
 

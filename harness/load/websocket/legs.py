@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from harness.load.call import Call, now_ns
-from harness.load.session import Desk
+from harness.load.engine.session import Desk
 from harness.load.websocket.backoff import delays_s
 from harness.load.websocket.inbox import Inbox, number_in
 from harness.load.websocket.link import NEVER_NS, Link

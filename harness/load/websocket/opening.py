@@ -22,7 +22,7 @@ from websockets.exceptions import (
 )
 
 from harness.load.call import DEADLINE_S
-from harness.load.http import SHED_STATUSES
+from harness.load.clients.http import SHED_STATUSES
 from harness.records import Outcome
 
 ERRORS = (OSError, WebSocketException)

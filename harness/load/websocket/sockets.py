@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.load.clients import Addresses
-from harness.load.session import Session
+from harness.load.clients.clients import Addresses
+from harness.load.engine.session import Session
 from harness.load.websocket.opening import Address
 from harness.load.websocket.subscriber import Subscriber
 from harness.load.websocket.subscription import Subscription

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.load.call import NOBODY, Call, now_ns
-from harness.load.session import Desk
+from harness.load.engine.session import Desk
 from harness.load.websocket.legs import Legs, numbered
 from harness.load.websocket.link import NEVER_NS, Link, Settle
 from harness.load.websocket.sequence import Totals

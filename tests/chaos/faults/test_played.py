@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from chaos.actions import ACTIONS
 from chaos.conductor import Conductor
-from chaos.faults.cutting import BlackholeFault, HalfOpenFault, RstLiveFault
-from chaos.faults.endings import LimitDataFault, SlowCloseFault
-from chaos.faults.jitter import JitterFault
-from chaos.faults.link import DownFault, LatencyFault
-from chaos.faults.shaping import BandwidthFault, SlicerFault
-from chaos.ledger import FILE_NAME, Ledger, read_open
+from chaos.faults.links.cutting import BlackholeFault, HalfOpenFault, RstLiveFault
+from chaos.faults.links.down import DownFault
+from chaos.faults.links.endings import LimitDataFault, SlowCloseFault
+from chaos.faults.links.jitter import JitterFault
+from chaos.faults.links.latency import LatencyFault
+from chaos.faults.links.shaping import BandwidthFault, SlicerFault
+from chaos.faults.links.toxiproxy import ToxiproxyLink
+from chaos.healing.actions import ACTIONS
+from chaos.healing.ledger import FILE_NAME, Ledger, read_open
+from chaos.profile.timeline import At, Planned, expand
 from chaos.targets import Targets
-from chaos.timeline import At, Planned, expand
-from chaos.toxiproxy import ToxiproxyLink
 from chaos.undo import undo
 from harness.clock import RealClock
 from harness.records import FaultWindow

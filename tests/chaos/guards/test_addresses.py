@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.canary import Canary
+from chaos.canary.canary import Canary
 from chaos.guards.addresses import addresses_in, addresses_of, check_address, check_addresses
 from chaos.targets import Store, Targets, Wire
 from harness.errors import EnvironmentMissing, Refused

@@ -15,20 +15,20 @@ from pathlib import Path
 import pytest
 import redis
 
+from chaos.faults.links.toxiproxy import Proxy
+from chaos.guards.claim import Claim
+from chaos.guards.claim_postgres import PostgresStore
+from chaos.guards.claim_redis import KEY, RedisStore
 from chaos.guards.guard import Door, Guard
 from chaos.guards.runner import machine
-from chaos.toxiproxy import Proxy
-from harness.claim import Claim
 from harness.clock import ManualClock
 from harness.errors import Refused
-from harness.probes.claim_postgres import PostgresStore
-from harness.probes.claim_redis import KEY, RedisStore
 from harness.probes.health import redis_health
+from harness.wait import wait_until
+from infra.local.redis_server import find_redis, redis_program
 from infra.named import through
 from infra.ports import free_ports
 from infra.processes import Child, end, start
-from infra.ready import wait_until
-from infra.redis_server import find_redis, redis_program
 from infra.stack import Endpoint
 from tests.chaos.conftest import StartToxiproxy
 

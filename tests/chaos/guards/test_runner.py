@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaos.guards.claim import Claim
 from chaos.guards.runner import is_gone, machine, own_runner, told
-from harness.claim import Claim
 
 
 def claim(runner: str, left_s: float = 100.0) -> Claim:

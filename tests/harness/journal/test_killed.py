@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import JournalError
 from harness.journal import FILE_NAME, Journal, JournalReader
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.harness.journal.writers import GRID, Writers, whole_ticks, write_whole
 
 LIVES = 5

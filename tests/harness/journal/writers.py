@@ -22,8 +22,8 @@ import numpy as np
 
 from harness.journal import FILE_NAME, Grid, Journal, JournalReader
 from harness.records import Event
+from harness.root import ROOT
 
-REPOSITORY = Path(__file__).parents[3]
 SERIES = 20
 GRID = Grid(raw_for_s=20, fine_s=5, fine_for_s=60, coarse_s=15, kept_max_s=60)
 
@@ -126,7 +126,7 @@ class Writers:
 def writers() -> Iterator[Writers]:
     """Start the process that forks writers; the last of them must have ended."""
     with subprocess.Popen(
-        [sys.executable, "-c", _PARENT], cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _PARENT], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         yield Writers(parent)
         cast("IO[str]", parent.stdin).close()

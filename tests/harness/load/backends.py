@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from harness.load.postgres import PostgresClient
+from harness.load.clients.postgres import PostgresClient
 from harness.records import Outcome
 from tests.harness.load.links import a_call
 

@@ -4,14 +4,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.load.arrivals import Stage, constant, schedule
 from harness.load.call import Call, Operation
-from harness.load.engine import Engine, Part
-from harness.load.http import HttpClient
-from harness.load.pacer import Arrival
-from harness.load.session import Session
+from harness.load.clients.http import HttpClient
+from harness.load.engine.engine import Engine, Part
+from harness.load.engine.session import Session
+from harness.load.schedule.arrivals import Stage, constant, schedule
+from harness.load.schedule.pacer import Arrival
 from harness.records import Outcome, Sample
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.harness.servers import Server
 
 RATE_PER_S = 200.0

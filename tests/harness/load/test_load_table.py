@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.load.cancels import Cancels
+from harness.load.engine.users import Users
 from harness.load.load_table import override
-from harness.load.mix import Mix
+from harness.load.schedule.cancels import Cancels
+from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
-from harness.load.users import Users
 from harness.load.websocket.sockets import Sockets
-from tests.harness.load.test_declared import assert_input_errors
-from tests.harness.load.test_registry import GOOD
+from tests.harness.load.operations.test_declared import assert_input_errors
+from tests.harness.load.operations.test_registry import GOOD
 
 BEFORE = LoadSettings(100.0, Mix({"rpc_echo": 1}))
 

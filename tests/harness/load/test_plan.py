@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import EnvironmentMissing
-from harness.load.arrivals import Spike, constant
-from harness.load.cancels import Cancels
-from harness.load.clients import Addresses
-from harness.load.declared import parse_operations
-from harness.load.engine import SESSION_NUMBERS
-from harness.load.mix import Mix
+from harness.load.clients.clients import Addresses
+from harness.load.engine.engine import SESSION_NUMBERS
+from harness.load.engine.users import Users
+from harness.load.operations.declared import parse_operations
 from harness.load.plan import LoadPlan
+from harness.load.schedule.arrivals import Spike, constant
+from harness.load.schedule.cancels import Cancels
+from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
-from harness.load.users import Users
 from harness.load.websocket.sockets import Sockets
 
 MIX = Mix({"rpc_echo": 3, "cache_get": 1})

@@ -10,7 +10,7 @@ from typing import TypeVar
 import uvloop
 
 from harness.load.call import Call
-from harness.load.http import HttpClient, HttpReply
+from harness.load.clients.http import HttpClient, HttpReply
 from tests.harness.servers import Connections, Handler, read_request, reply
 
 T = TypeVar("T")

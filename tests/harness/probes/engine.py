@@ -10,7 +10,7 @@ import pytest
 from docker.errors import DockerException
 from docker.models.containers import Container
 
-from infra.ready import wait_until
+from harness.wait import wait_until
 
 LIMIT_S = 20.0
 # Any image will do that has `sleep` and `sh`; these are ours and the usual ones.

@@ -9,7 +9,7 @@ import pytest
 
 from harness.probes.background import Answer, Background, Errand
 from harness.probes.reading import Reading, Unreadable
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.harness.probes.slow import Ready, Told
 
 LIMIT_S = 10.0

@@ -3,10 +3,10 @@ import time
 import numpy as np
 import psutil
 
-from harness.budget import Budget
+from harness.criteria.budget import Budget
+from harness.live.watch import usual
 from harness.probes.machine import MachineProbe
 from harness.probes.sampler import Sampler
-from harness.watch import usual
 
 
 def test_what_is_read_has_the_names_that_the_watch_knows() -> None:

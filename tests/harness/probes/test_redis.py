@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from harness.probes.reading import Unreadable
 from harness.probes.redis import RedisWitness, parse_info
-from infra.ready import wait_until
+from harness.wait import wait_until
 
 RedisChild = tuple[subprocess.Popen[bytes], int]
 

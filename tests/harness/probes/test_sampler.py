@@ -18,7 +18,7 @@ from harness.probes.files import DiskProbe
 from harness.probes.roll import BACK_AFTER
 from harness.probes.sampler import INTERVAL_S, Sampler, interval_for
 from harness.records import Event, LogRef, MetricsRef, ProcessRef, ServiceRef
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.harness.probes.slow import Ready, Told
 from tests.harness.servers import serving
 

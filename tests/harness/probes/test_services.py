@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.probes import services
-from harness.probes.kin import Kin
+from harness.probes.processes.kin import Kin
 from harness.probes.reading import Gone, Reading
 from harness.probes.services import Found, Lookup, Service
 from harness.records import ContainerRef, Event, LogRef, MetricsRef, ProcessRef, ServiceRef

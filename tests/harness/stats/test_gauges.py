@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
-from harness.budget import Budget
+from harness.criteria.budget import Budget
 from harness.stats.gauges import GAUGES, MIN_WINDOWS, GaugeKind, kind_of, learned_wander
 from harness.stats.leak import decide_leak, needed
 from harness.verdict import Verdict

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from harness.probes.health import http_health, postgres_health, redis_health
+from harness.wait import wait_until
+from infra.local.postgres_server import DATABASE, SUPERUSER, find_postgres, postgres_program, temp_base
+from infra.local.redis_server import find_redis, redis_program
 from infra.ports import free_ports
-from infra.postgres_server import DATABASE, SUPERUSER, find_postgres, postgres_program, temp_base
-from infra.ready import wait_until
-from infra.redis_server import find_redis, redis_program
 from tests.infra.services.rig import LIMIT_S, MakeApi, Program, Service, adopt, service
 
 

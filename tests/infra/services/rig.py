@@ -15,11 +15,12 @@ import httpx
 import pytest
 
 from harness.probes.health import http_health
+from harness.root import ROOT
+from harness.wait import wait_until
 from infra import processes
 from infra.ports import free_ports
-from infra.ready import wait_until
 
-INFRA = Path(__file__).resolve().parents[3] / "infra"
+INFRA = ROOT / "infra"
 LIMIT_S = 15.0
 
 

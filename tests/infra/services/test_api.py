@@ -12,7 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from harness.probes.health import http_health
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.infra.services.rig import MakeApi, Program, Service
 
 RECOVERY_S = 2.0

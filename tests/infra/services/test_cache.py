@@ -3,7 +3,7 @@ from __future__ import annotations
 import signal
 import time
 
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.infra.services.rig import Program, Service
 
 DOCUMENT = {"version": 3, "writer": "ada", "value": "caf\u00e9 \U0001f600"}

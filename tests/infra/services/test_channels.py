@@ -11,7 +11,7 @@ import redis as redis_client
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from infra.ready import wait_until
+from harness.wait import wait_until
 from infra.services.channels import _Session
 from tests.infra.services.rig import Program, Service
 

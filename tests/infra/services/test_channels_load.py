@@ -14,7 +14,7 @@ from harness.load.websocket.opening import Address
 from harness.load.websocket.subscriber import Subscriber
 from harness.load.websocket.subscription import Subscription
 from harness.records import Outcome
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.harness.load.websocket.desk import LOOPS, FakeDesk, play, playing
 from tests.infra.services.rig import MakeApi, Program, Service
 

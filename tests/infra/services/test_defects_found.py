@@ -16,27 +16,27 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from harness.budget import Budget
-from harness.checks.effects import check_effects
-from harness.checks.recovery import check_recovery
-from harness.checks.sessions import Allowance, Residue, check_sessions
-from harness.history import History
-from harness.ledger import LedgerRead
-from harness.load.arrivals import constant
+from harness.criteria.budget import Budget
+from harness.history.effects import check_effects
+from harness.history.final_read import read_ledger
+from harness.history.history import History
+from harness.history.ledger_read import LedgerRead
+from harness.judging.checks.recovery import check_recovery
+from harness.judging.checks.sessions import Allowance, Residue, check_sessions
 from harness.load.call import Call, now_ns
-from harness.load.clients import API, Addresses, open_clients
-from harness.load.digest import Digest
-from harness.load.engine import Engine
-from harness.load.mix import Mix
-from harness.load.operations import CACHE_KEYS, operations
+from harness.load.clients.clients import API, Addresses, open_clients
+from harness.load.digest.digest import Digest
+from harness.load.engine.engine import Engine
+from harness.load.operations.reference import CACHE_KEYS, operations
 from harness.load.plan import LoadPlan
+from harness.load.schedule.arrivals import constant
+from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
 from harness.load.websocket.sockets import Sockets
-from harness.probes.final_read import read_ledger
 from harness.probes.health import http_health
 from harness.records import Outcome
 from harness.verdict import Finding, Verdict, merge
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.harness.canaries import watching
 from tests.harness.runs import evidence, fault
 from tests.infra.services.rig import LIMIT_S, MakeApi, Program, Service

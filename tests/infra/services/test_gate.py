@@ -7,7 +7,7 @@ import time
 import pytest
 from starlette.requests import Request
 
-from infra.ready import wait_until
+from harness.wait import wait_until
 from infra.services.gate import GRACE_S, Gate
 from infra.services.replies import Refusal
 from tests.infra.services.rig import MakeApi, Service

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.infra.services.rig import MakeApi, Program, Service
 
 BODY = {"account": "ada", "amount": 5}

@@ -10,24 +10,24 @@ from itertools import count
 import pytest
 import redis
 
-from harness.history import History
-from harness.load.arrivals import constant
+from harness.history.final_read import read_ledger
+from harness.history.history import History
 from harness.load.call import Call
-from harness.load.cancels import Cancels
-from harness.load.clients import API, AUTH, POSTGRES, REDIS, Addresses, open_clients
-from harness.load.digest import Digest
-from harness.load.engine import Engine
-from harness.load.mix import Mix
-from harness.load.operations import CACHE_KEYS, operations
+from harness.load.clients.clients import API, AUTH, POSTGRES, REDIS, Addresses, open_clients
+from harness.load.clients.preparation import log_in
+from harness.load.digest.digest import Digest
+from harness.load.engine.engine import Engine
+from harness.load.engine.users import Users
+from harness.load.operations.reference import CACHE_KEYS, operations
 from harness.load.plan import LoadPlan
-from harness.load.preparation import log_in
+from harness.load.schedule.arrivals import constant
+from harness.load.schedule.cancels import Cancels
+from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
-from harness.load.users import Users
 from harness.load.websocket.sockets import Sockets
-from harness.probes.final_read import read_ledger
 from harness.records import Outcome
 from harness.verdict import Verdict
-from infra.ready import wait_until
+from harness.wait import wait_until
 from tests.infra.services.rig import LIMIT_S, MakeApi, Program, Service
 
 NEEDS = (API, AUTH, POSTGRES, REDIS)

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from harness.probes.health import toxiproxy_health
+from harness.wait import wait_until
 from infra.ports import free_ports
-from infra.ready import wait_until
-from infra.toxiproxy_server import find_or_build, toxiproxy_program
+from infra.toxiproxy.server import find_or_build, toxiproxy_program
 from tests.harness.canaries import Run, watching
 from tests.infra.services.rig import LIMIT_S, Service, adopt
 

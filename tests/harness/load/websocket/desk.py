@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from harness.load.call import Call, now_ns
-from harness.load.session import Session
+from harness.load.engine.session import Session
 from harness.records import Outcome, Sample
 
 LIMIT_S = 10.0

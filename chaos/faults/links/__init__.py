@@ -1,0 +1,1 @@
+"""Breaks hops at their proxies: toxics, closed listeners, resets and silence."""

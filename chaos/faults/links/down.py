@@ -1,0 +1,63 @@
+"""`down`: closes a hop's listener and every connection through it; it drops no packet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.faults.fault import Aimed, check_target
+from chaos.faults.links.hop import back_to_normal, claims, not_whole, proxy_step
+from chaos.sight import Seen, Sight
+from chaos.targets import Link, Targets
+from chaos.undo import Step
+
+
+@dataclass(frozen=True, slots=True)
+class DownFault:
+    """Closes the hop's listener and every connection through it; new ones are refused."""
+
+    target: str
+    kind: ClassVar[str] = "down"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError without a hop."""
+        check_target(self.target)
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """All of the hop."""
+        return claims(self.target)
+
+    def describe(self) -> Mapping[str, object]:
+        """Return nothing: it has no parameter."""
+        return {}
+
+    def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
+        """Return the fault on its hop. Raises Unsupported."""
+        return _AimedDown(targets.link(self.kind, self.target))
+
+
+class _AimedDown:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def undo(self) -> Sequence[Step]:
+        return [proxy_step(self._link)]
+
+    def inject(self) -> None:
+        self._link.set_enabled(False)
+
+    def look(self) -> Sight:
+        return self._link.look()
+
+    def missing(self, before: Sight, now: Sight) -> str | None:
+        """Ask for a refusal; a port forwarder in front of the proxy turns that into a close or a reset."""
+        if amiss := not_whole(before):
+            return amiss
+        if now.seen in {Seen.REFUSED, Seen.CLOSED, Seen.RESET}:
+            return None
+        return f"closed the listener, but the canary was {now} against {before}"
+
+    def remaining(self, before: Sight, now: Sight) -> str | None:
+        return back_to_normal(before, now, slower_s=float("inf"))

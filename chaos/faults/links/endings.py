@@ -1,0 +1,124 @@
+"""Faults of how connections end: late, or once so much has crossed them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.direction import Direction, Stream, streams
+from chaos.faults.fault import Aimed, check_target
+from chaos.faults.links.hop import back_to_normal, claims, not_whole
+from chaos.faults.links.latency import Toxics
+from chaos.faults.links.shaping import Slowing, beyond
+from chaos.faults.links.toxics import LimitData, SlowClose
+from chaos.sight import Seen, Sight
+from chaos.targets import Link, Targets, Toxic
+
+
+@dataclass(frozen=True, slots=True)
+class SlowCloseFault:
+    """Passes the end of each connection on `delay_s` late; with both directions, each adds its own."""
+
+    target: str
+    delay_s: float
+    direction: Direction = "downstream"
+    kind: ClassVar[str] = "slow_close"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError out of range."""
+        check_target(self.target)
+        _ = self.toxics("")
+
+    def toxics(self, name: str) -> Sequence[tuple[str, Toxic]]:
+        """Return the toxics, by names that begin with `name`."""
+        return [(f"{name}_{stream}", SlowClose(self.delay_s, stream)) for stream in streams(self.direction)]
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """The end of the hop's connections."""
+        return claims(self.target, "close")
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the delay and the direction."""
+        return {"delay_s": self.delay_s, "direction": self.direction}
+
+    def aim(self, targets: Targets, name: str) -> Aimed:
+        """Return the fault on its hop. Raises Unsupported."""
+        return _AimedSlowClose(self, targets.link(self.kind, self.target), name)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitDataFault:
+    """Ends each connection once `limit_bytes` have passed in a direction, counted since its injection."""
+
+    target: str
+    limit_bytes: int
+    direction: Stream = "downstream"
+    kind: ClassVar[str] = "limit_data"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError out of range, and for both directions: what ends in one ends in the other."""
+        check_target(self.target)
+        if self.direction not in ("upstream", "downstream"):
+            raise ValueError(f"direction = {self.direction!r}: must be upstream or downstream")
+        _ = LimitData(self.limit_bytes)
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """The life of the hop's connections, and what is felt only by much data."""
+        return claims(self.target, "life", "rate", "pieces")
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the limit and the direction."""
+        return {"limit_bytes": self.limit_bytes, "direction": self.direction}
+
+    def aim(self, targets: Targets, name: str) -> Aimed:
+        """Return the fault on its hop. Raises Unsupported, also for a limit too high for its canary to see."""
+        link = targets.link(self.kind, self.target)
+        most_bytes = link.canary.most_bytes(self.direction)
+        if _more_than(self.limit_bytes) > most_bytes:
+            what = f"a limit of {self.limit_bytes} bytes {self.direction}"
+            raise beyond(self, link, what, f"no more than {most_bytes} bytes")
+        return _AimedLimitData(self, link, name)
+
+
+class _AimedSlowClose(Slowing):
+    def __init__(self, fault: SlowCloseFault, link: Link, name: str) -> None:
+        super().__init__(link, fault.toxics(name))
+        self._late_s = fault.delay_s * len(streams(fault.direction))
+
+    def look(self) -> Sight:
+        sight = self.link.canary.end()
+        return Sight(sight.seen, sight.took_s, sight.detail, self._late_s)
+
+
+class _AimedLimitData(Toxics):
+    def __init__(self, fault: LimitDataFault, link: Link, name: str) -> None:
+        super().__init__(link, [(name, LimitData(fault.limit_bytes, fault.direction))])
+        self._fault = fault
+
+    def look(self) -> Sight:
+        carried = self.link.canary.carry(self._fault.direction, _more_than(self._fault.limit_bytes))
+        detail = f"{carried.sent_bytes} bytes there, {carried.came_bytes} back"
+        return Sight(carried.seen, carried.took_s, detail, carried.came_bytes)
+
+    def missing(self, before: Sight, now: Sight) -> str | None:
+        """Ask for an end, and for no more of the answer than may come; the question was answered whole before."""
+        if amiss := not_whole(before):
+            return amiss
+        may_come = self._fault.limit_bytes if self._fault.direction == "downstream" else math.inf
+        if may_come != math.inf and before.amount <= may_come:
+            return f"an answer of {before.amount:.0f} bytes shows nothing of a limit of {may_come}"
+        if now.seen in {Seen.CLOSED, Seen.RESET} and now.amount <= may_come:
+            return None
+        return f"let {self._fault.limit_bytes} bytes through, but the canary was {now} against {before}"
+
+    def remaining(self, before: Sight, now: Sight) -> str | None:
+        return back_to_normal(before, now, slower_s=float("inf"))
+
+
+def _more_than(limit_bytes: int) -> int:
+    """Return how much shows that there is a limit: clearly more, for the answers' sizes are not known exactly."""
+    return limit_bytes + limit_bytes // 4 + 500

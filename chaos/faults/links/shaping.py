@@ -1,0 +1,239 @@
+"""Faults that shape what crosses a hop: how fast it goes, and in which pieces.
+
+They are felt only by much data, so their canary asks large questions. What it
+can see has limits, for it knows no password: a fault beyond them is refused
+before it is injected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from chaos.canary.canary import Carried
+from chaos.direction import Direction, streams
+from chaos.faults.fault import Adjustable, Aimed, Fault, check_target
+from chaos.faults.links.hop import FELT, back_to_normal, claims, not_whole
+from chaos.faults.links.latency import Toxics
+from chaos.faults.links.toxics import Bandwidth, Slicer
+from chaos.sight import Seen, Sight
+from chaos.targets import Link, Targets, Toxic
+from harness.errors import InjectionFailed, Unsupported
+
+# What a large question should take longer for the fault: well above a hiccup of the machine, well below a look's limit.
+_LONGER_S = 0.3
+# At low rates the small question takes long as well, and its time is taken off: much more must be left.
+_LEAST_BYTES = 1500
+# Less than this is not told from a hiccup.
+_VISIBLE_S = 0.15
+# A service that answers while the link is still busy hides as much of the seconds as it needs itself.
+_ADDED = 0.5
+# So many pieces show the cutting; more than that would only keep the service at work.
+_FEW_PIECES, _MANY_PIECES = 4, 50
+_SHORTEST_PAUSE_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class BandwidthFault:
+    """Lets each connection carry no more than `bytes_per_s` (1000 and more, to the thousand) in a direction."""
+
+    target: str
+    bytes_per_s: float
+    direction: Direction = "downstream"
+    kind: ClassVar[str] = "bandwidth"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError out of range."""
+        check_target(self.target)
+        _ = self.toxics("")
+
+    def toxics(self, name: str) -> Sequence[tuple[str, Toxic]]:
+        """Return the toxics, by names that begin with `name`."""
+        return [(f"{name}_{stream}", Bandwidth(self.bytes_per_s, stream)) for stream in streams(self.direction)]
+
+    def takes_s(self, size_bytes: int) -> float:
+        """Return the seconds that so much takes in one direction, at the least."""
+        return size_bytes / self.bytes_per_s
+
+    @property
+    def shows_bytes(self) -> int:
+        """How much shows it well."""
+        return max(_LEAST_BYTES, round(self.bytes_per_s * _LONGER_S))
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """The hop's rate."""
+        return claims(self.target, "rate")
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the rate and the direction."""
+        return {"bytes_per_s": self.bytes_per_s, "direction": self.direction}
+
+    def aim(self, targets: Targets, name: str) -> Adjustable:
+        """Return the fault on its hop. Raises Unsupported, also for a rate too high for its canary to see."""
+        link = targets.link(self.kind, self.target)
+        for stream in streams(self.direction):
+            highest = link.canary.most_bytes(stream) / _VISIBLE_S
+            if self.bytes_per_s > highest:
+                raise beyond(self, link, f"{self.bytes_per_s:.0f} bytes/s {stream}", f"up to {highest:.0f} bytes/s")
+        return _AimedBandwidth(self, link, name)
+
+
+@dataclass(frozen=True, slots=True)
+class SlicerFault:
+    """Cuts what passes into pieces of at most `size_bytes` and waits `delay_s` (0.001 to 1 s) after each."""
+
+    target: str
+    size_bytes: int
+    delay_s: float
+    direction: Direction = "downstream"
+    kind: ClassVar[str] = "slicer"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError out of range: without a pause, the pieces are put together again on their way."""
+        check_target(self.target)
+        if self.delay_s < _SHORTEST_PAUSE_S:
+            raise ValueError(f"delay_s = {self.delay_s!r}: must be at least {_SHORTEST_PAUSE_S} s")
+        _ = self.toxics("")
+
+    def toxics(self, name: str) -> Sequence[tuple[str, Toxic]]:
+        """Return the toxics, by names that begin with `name`."""
+        return [(f"{name}_{s}", Slicer(self.size_bytes, self.delay_s, s)) for s in streams(self.direction)]
+
+    def pieces(self, size_bytes: int) -> int:
+        """Return into how many pieces so much is cut, at the least."""
+        return math.ceil(size_bytes / self.size_bytes)
+
+    def takes_s(self, size_bytes: int) -> float:
+        """Return the seconds that so much takes in one direction, at the least."""
+        return self.pieces(size_bytes) * self.delay_s
+
+    @property
+    def shows_bytes(self) -> int:
+        """How much shows it well."""
+        pieces = min(max(_FEW_PIECES, math.ceil(_LONGER_S / self.delay_s)), _MANY_PIECES)
+        return pieces * self.size_bytes
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """The hop's pieces."""
+        return claims(self.target, "pieces")
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the size, the pause and the direction."""
+        return {"size_bytes": self.size_bytes, "delay_s": self.delay_s, "direction": self.direction}
+
+    def aim(self, targets: Targets, name: str) -> Aimed:
+        """Return the fault on its hop. Raises Unsupported, also for pieces too large for its canary to see."""
+        link = targets.link(self.kind, self.target)
+        # Few pieces must be there, and their pauses be seen.
+        pieces = max(_FEW_PIECES, math.ceil(_VISIBLE_S / 2 / self.delay_s))
+        for stream in streams(self.direction):
+            largest = link.canary.most_bytes(stream) // pieces
+            if self.size_bytes > largest:
+                raise beyond(self, link, f"pieces of {self.size_bytes} bytes {stream}", f"up to {largest} bytes")
+        return _AimedSlicer(self, link, name)
+
+
+class Slowing(Toxics):
+    """Toxics that make a look take longer: by how much at the least is the `amount` of what it saw."""
+
+    def missing(self, before: Sight, now: Sight) -> str | None:
+        """Ask for most of the seconds, clearly more of them than before, or for a canary that hung on them."""
+        if amiss := not_whole(before):
+            return amiss
+        if now.seen is Seen.HUNG:
+            return None
+        longer_s = now.took_s - before.took_s
+        if now.seen is Seen.ANSWERED and now.took_s >= FELT * now.amount and longer_s >= _ADDED * now.amount:
+            return None
+        return f"should have taken {now.amount * 1e3:.0f} ms, but the canary was {now} against {before}"
+
+    def remaining(self, before: Sight, now: Sight) -> str | None:
+        """Ask for an answer that took not much longer than before."""
+        return back_to_normal(before, now, slower_s=_ADDED * (now.amount or before.amount))
+
+
+def beyond(fault: Fault, link: Link, what: str, limit: str) -> Unsupported:
+    """Return the error that tells what of a fault nobody could prove, and what could be."""
+    sees = f"a canary without a password sees {limit} there, over {link.canary.protocol}"
+    return Unsupported(f"{fault.kind} on {fault.target}: {what} would not be proved: {sees}")
+
+
+class _Shaping(Fault, Protocol):
+    @property
+    def direction(self) -> Direction: ...
+
+    @property
+    def shows_bytes(self) -> int: ...
+
+    def takes_s(self, size_bytes: int) -> float: ...
+
+    def toxics(self, name: str) -> Sequence[tuple[str, Toxic]]: ...
+
+
+class _AimedShaping(Slowing):
+    """Looks with a large question in each direction of the fault, one after the other."""
+
+    def __init__(self, fault: _Shaping, link: Link, name: str) -> None:
+        super().__init__(link, fault.toxics(name))
+        self._name = name
+        self._shape = fault
+
+    def look(self) -> Sight:
+        """Ask in each direction; the first that is not answered says it all."""
+        took_s = longer_s = 0.0
+        details = []
+        for stream in streams(self._shape.direction):
+            carried = self.link.canary.carry(stream, self._shape.shows_bytes)
+            details.append(f"{carried.sent_bytes} bytes there, {carried.came_bytes} back in {carried.pieces} pieces")
+            if carried.seen is not Seen.ANSWERED:
+                return Sight(carried.seen, carried.took_s, details[-1])
+            self.see(carried)
+            took_s += carried.took_s
+            longer_s += self._longer_s(carried)
+        return Sight(Seen.ANSWERED, took_s, "; ".join(details), longer_s)
+
+    def see(self, carried: Carried) -> None:
+        """See nothing more in an answer than its time."""
+
+    def _longer_s(self, carried: Carried) -> float:
+        shaped = streams(self._shape.direction)
+        there_s = self._shape.takes_s(carried.sent_bytes) if "upstream" in shaped else 0.0
+        back_s = self._shape.takes_s(carried.came_bytes) if "downstream" in shaped else 0.0
+        return there_s + back_s if carried.in_turn else max(there_s, back_s)
+
+
+class _AimedBandwidth(_AimedShaping):
+    def adjust(self, fault: Fault) -> None:
+        """Change the rate. Raises InjectionFailed."""
+        if not isinstance(fault, BandwidthFault) or fault.direction != self._shape.direction:
+            raise InjectionFailed(f"bandwidth on {self.link.name} cannot become {fault}")
+        self.change(fault.toxics(self._name))
+        self._shape = fault
+
+
+class _AimedSlicer(_AimedShaping):
+    """Also counts the pieces of answers: on their way there, only the service could."""
+
+    def __init__(self, fault: SlicerFault, link: Link, name: str) -> None:
+        super().__init__(fault, link, name)
+        self._fault = fault
+        self._in_pieces = True
+
+    def look(self) -> Sight:
+        self._in_pieces = True
+        return super().look()
+
+    def see(self, carried: Carried) -> None:
+        # On a busy machine two may be read as one.
+        enough = 2 * carried.pieces >= self._fault.pieces(carried.came_bytes)
+        self._in_pieces &= enough or self._fault.direction == "upstream"
+
+    def missing(self, before: Sight, now: Sight) -> str | None:
+        amiss = super().missing(before, now)
+        if amiss is None and not self._in_pieces:
+            return f"cut into pieces of {self._fault.size_bytes} bytes, but the canary was {now}"
+        return amiss

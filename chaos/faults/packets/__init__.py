@@ -1,0 +1,1 @@
+"""Drops, reorders and damages packets, and cuts services out of their networks."""

@@ -1,0 +1,89 @@
+"""Partitions: a hop whose packets are all dropped, or a service whose container is taken out of its network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.direction import Direction, streams
+from chaos.faults.fault import Aimed, check_target
+from chaos.faults.links.hop import back_to_normal, claims
+from chaos.faults.packets.loss import AimedDrops
+from chaos.faults.packets.nftables import Drop
+from chaos.faults.services import lifecycle as service
+from chaos.sight import Seen, Sight
+from chaos.targets import Member, Targets
+from chaos.undo import Step
+from harness.errors import Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFault:
+    """Cuts a hop or a service off, without a word to anybody.
+
+    Of a hop, every packet is dropped: both ways, only those `upstream`, to its proxy, or only those `downstream`.
+    A service's container is disconnected from its network, which is always both ways, and possible in a container
+    stack alone.
+    """
+
+    target: str
+    direction: Direction = "both"
+    kind: ClassVar[str] = "partition"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a target without a name, or a direction unheard of."""
+        check_target(self.target)
+        _ = streams(self.direction)
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """All of the hop, or the life and the network of the service: which it is only a stack can say."""
+        return claims(self.target) | service.claims(self.target, "life", "network")
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the direction."""
+        return {"direction": self.direction}
+
+    def aim(self, targets: Targets, name: str) -> Aimed:
+        """Return the fault on its hop or service. Raises Unsupported."""
+        if self.target in targets.wires:
+            wire = targets.wire(self.kind, self.target)
+            return AimedDrops(self.kind, wire, name, [Drop(each) for each in streams(self.direction)])
+        member = targets.member(self.kind, self.target)
+        if self.direction != "both":
+            raise Unsupported(f"{self.kind} on {self.target}: a container leaves its network both ways, or not at all")
+        return _AimedCut(member)
+
+
+class _AimedCut:
+    def __init__(self, member: Member) -> None:
+        self._member = member
+
+    def undo(self) -> Sequence[Step]:
+        return [self._member.join_step()]
+
+    def inject(self) -> None:
+        self._member.cut()
+
+    def look(self) -> Sight:
+        sight = self._member.look()
+        joined = self._member.joined()
+        # What is in the network and cannot be reached is not cut off by us; what is not and answers is not cut off.
+        return Sight(sight.seen, sight.took_s, "in its network" if joined else "not in its network", float(joined))
+
+    def missing(self, before: Sight, now: Sight) -> str | None:
+        """Ask for a service that is out of its network and does not answer.
+
+        Its published port is closed with it, so a caller from outside may be refused where one inside would hang.
+        """
+        if before.seen is not Seen.ANSWERED or not before.amount:
+            return f"the service was not whole before the fault: the canary was {before}"
+        if now.amount or now.seen is Seen.ANSWERED:
+            return f"disconnected the container, but the canary was {now} against {before}"
+        return None
+
+    def remaining(self, before: Sight, now: Sight) -> str | None:
+        if not now.amount:
+            return f"healed, but the service is {now}"
+        return back_to_normal(before, now, slower_s=float("inf"))

@@ -1,0 +1,1 @@
+"""Stops, ends, restarts and squeezes processes and containers."""

@@ -1,0 +1,240 @@
+"""A service that is a process, or a tree of them, made a target: ended, stopped where it stands, looked at.
+
+What is done to one is done to all of its tree: a PostgreSQL whose first
+process alone is stopped goes on answering. Only its provider can start it
+again, so that is the provider's to do.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+from chaos.sight import Seen, Sight
+from chaos.undo import Step
+from harness.errors import ChaosError, HealFailed, HeavyweatherError, InjectionFailed
+from harness.identity import family, find_process, runs
+from harness.records import ProcessRef
+
+# After SIGKILL and SIGSTOP only the kernel is waited for; one in the middle of a disk's reply takes longest.
+_KERNEL_S = 3.0
+_POLL_S = 0.01
+_STOPPED = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """The process that started a local stack, and the only one that can start a service of it again."""
+
+    pid: int
+    created_s: float
+
+    @staticmethod
+    def own() -> Runner:
+        """Return this very process."""
+        return Runner(os.getpid(), psutil.Process().create_time())
+
+
+class ProcessService:
+    """One local service; satisfies `chaos.targets.Service`.
+
+    `ref` tells who the service is now, `stop` is the signal that asks it to stop, `start_again` has its provider
+    start it unless it runs, and `health` asks it once, returning what is amiss.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ref: Callable[[], ProcessRef],
+        *,
+        stop: str,
+        start_again: Callable[[], None],
+        health: Callable[[], str | None],
+        runner: Runner,
+    ) -> None:
+        self.name = name
+        self._ref = ref
+        self._stop = stop
+        self._start_again = start_again
+        self._health = health
+        self._runner = runner
+
+    def kill(self) -> None:
+        """Send SIGKILL to the whole tree, and see it go. Raises InjectionFailed."""
+        everyone = family(self._root())
+        _each(everyone, psutil.Process.kill)
+        _await_end(everyone, f"{self.name}: still alive after SIGKILL")
+
+    def terminate(self, grace_s: float) -> None:
+        """Send the first process the signal that asks the service to stop; kill what is left after `grace_s`.
+
+        Raises InjectionFailed.
+        """
+        root = self._root()
+        everyone = family(root)
+        _each([root], lambda process: process.send_signal(getattr(signal, self._stop)))
+        if not _poll(lambda: not any(map(runs, everyone)), grace_s):
+            # Looked for again: something may have been born meanwhile.
+            everyone += [process for member in everyone for process in family(member)]
+            _each(everyone, psutil.Process.kill)
+            _await_end(everyone, f"{self.name}: still alive after SIGKILL")
+
+    def pause(self) -> None:
+        """Stop the whole tree, and what is born into it meanwhile. Raises InjectionFailed."""
+        if not _poll(lambda: not _step(self._root(), psutil.Process.suspend, stopped=True), _KERNEL_S):
+            raise InjectionFailed(f"{self.name}: not all of its processes stopped within {_KERNEL_S:.0f} s")
+
+    def start(self) -> None:
+        """Have its provider start it; harmless when it runs. Raises InjectionFailed."""
+        try:
+            self._start_again()
+        except HeavyweatherError as error:
+            raise InjectionFailed(f"{self.name} was not started again: {error}") from error
+
+    def look(self) -> Sight:
+        """See how its tree stands, and ask it whether it is well where all of it runs; bounded."""
+        ref = self._now()
+        root = find_process(ref.pid, ref.created_s)
+        everyone = family(root) if root else []
+        if not everyone:
+            return Sight(Seen.GONE, detail=f"process {ref.pid}")
+        stopped = sum(map(_is_stopped, everyone))
+        about, amount = f"process {ref.pid}", ref.created_s
+        if stopped == len(everyone):
+            return Sight(Seen.STOPPED, detail=f"{about}, {stopped} stopped", amount=amount)
+        if stopped:
+            return Sight(Seen.HUNG, detail=f"{about}, {stopped} of {len(everyone)} stopped", amount=amount)
+        began_s = time.perf_counter()
+        if amiss := self._health():
+            return Sight(Seen.HUNG, time.perf_counter() - began_s, f"{about}, {amiss}", amount)
+        return Sight(Seen.RUNNING, detail=about, amount=amount)
+
+    def resume_step(self) -> Step:
+        """Return what has the tree of the process that it is now go on."""
+        ref = self._now()
+        return Step("process.resume", {"service": self.name, "pid": ref.pid, "created_s": ref.created_s})
+
+    def start_step(self) -> Step:
+        """Return what has its runner start it again."""
+        about = {"runner_pid": self._runner.pid, "runner_created_s": self._runner.created_s}
+        return Step("service.start", {"service": self.name, **about})
+
+    def _now(self) -> ProcessRef:
+        try:
+            return self._ref()
+        except HeavyweatherError as error:
+            raise ChaosError(f"{self.name}: {error}") from error
+
+    def _root(self) -> psutil.Process:
+        ref = self._now()
+        if (root := find_process(ref.pid, ref.created_s)) is None:
+            raise InjectionFailed(f"{self.name} does not run: process {ref.pid} is gone")
+        return root
+
+
+def resume(root: psutil.Process) -> None:
+    """Have a process and its whole tree go on, and see it. Raises HealFailed."""
+    if not _poll(lambda: not _step(root, psutil.Process.resume, stopped=False), _KERNEL_S):
+        raise HealFailed(f"process {root.pid}: not all of its tree went on within {_KERNEL_S:.0f} s")
+
+
+def stopped_in(root: psutil.Process) -> int:
+    """Return how many processes of a tree are stopped."""
+    return sum(map(_is_stopped, family(root)))
+
+
+def _step(root: psutil.Process, act: Callable[[psutil.Process], object], *, stopped: bool) -> bool:
+    """Act on those of a tree that are not as they should be; return whether there were any, the first process first.
+
+    Once the first is stopped it has no more children, and so on down: repeated, it comes to an end.
+    """
+    others = [process for process in family(root) if _is_stopped(process) is not stopped]
+    _each(others, act)
+    return bool(others)
+
+
+def _is_stopped(process: psutil.Process) -> bool:
+    try:
+        return process.status() in _STOPPED
+    except psutil.Error:
+        return False
+
+
+def _each(processes: Sequence[psutil.Process], act: Callable[[psutil.Process], object]) -> None:
+    """Act on each; one that has ended meanwhile needs nothing. Raises ChaosError where we may not."""
+    for process in processes:
+        try:
+            act(process)
+        except psutil.NoSuchProcess:
+            pass
+        except psutil.Error as error:
+            raise ChaosError(f"process {process.pid} cannot be signalled: {error}") from error
+
+
+def _await_end(processes: Sequence[psutil.Process], trouble: str) -> None:
+    if not _poll(lambda: not any(map(runs, processes)), _KERNEL_S):
+        raise InjectionFailed(f"{trouble}: {', '.join(str(p.pid) for p in processes if runs(p))}")
+
+
+def _poll(done: Callable[[], bool], limit_s: float) -> bool:
+    ends_s = time.monotonic() + limit_s
+    while not done():
+        if time.monotonic() >= ends_s:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+class ResumeProcess:
+    """`process.resume`: `service`, and `pid` and `created_s` (Unix seconds) of the first process of its tree."""
+
+    def carry_out(self, args: Mapping[str, object]) -> None:
+        """Have the tree go on. Raises ChaosError."""
+        if process := find_process(int(str(args["pid"])), float(str(args["created_s"]))):
+            resume(process)
+
+    def amiss(self, args: Mapping[str, object]) -> str | None:
+        """Return how many are still stopped, if any."""
+        process = find_process(int(str(args["pid"])), float(str(args["created_s"])))
+        stopped = stopped_in(process) if process else 0
+        return f"{stopped} processes of {args['service']} are still stopped" if stopped else None
+
+
+class StartByRunner:
+    """`service.start` for whoever is not the runner: `service`, `runner_pid`, `runner_created_s` (Unix seconds)."""
+
+    def carry_out(self, args: Mapping[str, object]) -> None:
+        """Start nothing: without its runner there is no stack that it could be started in."""
+
+    def amiss(self, args: Mapping[str, object]) -> str | None:
+        """Return None once the runner is gone, otherwise that it is the runner's to do."""
+        if find_process(int(str(args["runner_pid"])), float(str(args["runner_created_s"]))) is None:
+            return None
+        return f"{args['service']} can be started only by its run, which goes on as process {args['runner_pid']}"
+
+
+class StartAgain:
+    """`service.start` in the runner itself: `start` starts a service by name unless it runs, `health` asks it once.
+
+    `start` returns when the service answers, or raises one of our errors after a limit.
+    """
+
+    def __init__(self, start: Callable[[str], None], health: Callable[[str], str | None]) -> None:
+        self._start = start
+        self._health = health
+
+    def carry_out(self, args: Mapping[str, object]) -> None:
+        """Start it and wait until it answers. Raises HealFailed."""
+        try:
+            self._start(str(args["service"]))
+        except HeavyweatherError as error:
+            raise HealFailed(f"{args['service']} was not started again: {error}") from error
+
+    def amiss(self, args: Mapping[str, object]) -> str | None:
+        """Return what is wrong with its answer."""
+        return self._health(str(args["service"]))

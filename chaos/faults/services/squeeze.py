@@ -1,0 +1,122 @@
+"""The fault that leaves a container less of its machine: cores, memory, or both.
+
+Its proof is what the engine says afterwards that the container is allowed. A
+limit of memory below what is in use is refused by some kernels, and kills on
+others; both are told, and a container that died of it is started again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.faults.fault import Aimed, check_target
+from chaos.faults.services.lifecycle import claims
+from chaos.sight import Seen, Sight
+from chaos.targets import Allowance, Squeezable, Targets
+from chaos.undo import Step
+from harness.errors import Unsupported
+
+# No engine takes less.
+_CORES_MIN = 0.01
+# Finer than any service feels, and still a whole number of the microseconds that a kernel counts.
+_CORES_DECIMALS = 3
+_MEMORY_MIN_BYTES = 6 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SqueezeFault:
+    """Allows a container `cpu_cores` (a share of one core below 1) and `memory_bytes` without swap; None: as it was."""
+
+    target: str
+    cpu_cores: float | None = None
+    memory_bytes: float | None = None
+    kind: ClassVar[str] = "squeeze"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError without a service, for a squeeze of nothing, or to less than an engine would take."""
+        check_target(self.target)
+        if self.cpu_cores is None and self.memory_bytes is None:
+            raise ValueError("cpu_cores, memory_bytes: at least one of them must be given")
+        if self.cpu_cores is not None and not _CORES_MIN <= self.cpu_cores < float("inf"):
+            raise ValueError(f"cpu_cores = {self.cpu_cores!r}: must be at least {_CORES_MIN}")
+        if self.memory_bytes is not None and not _MEMORY_MIN_BYTES <= self.memory_bytes < float("inf"):
+            raise ValueError(f"memory_bytes = {self.memory_bytes!r}: must be at least {_MEMORY_MIN_BYTES}")
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """What is squeezed; for want of memory the service may die as well."""
+        parts = [*(["cpu"] if self.cpu_cores is not None else []), *(["memory", "life"] if self.memory_bytes else [])]
+        return claims(self.target, *parts)
+
+    def describe(self) -> Mapping[str, object]:
+        """Return what is left of what is squeezed."""
+        told = {"cpu_cores": self.cpu_cores, "memory_bytes": self.memory_bytes}
+        return {name: value for name, value in told.items() if value is not None}
+
+    def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
+        """Return the fault on its container. Raises Unsupported, also where it would leave it no less than it has."""
+        container = targets.container(self.kind, self.target)
+        former = container.allowance()
+        machine = container.machine()
+        for asked, had, what in (
+            (self.cpu_cores, former.cpu_cores or machine.cpu_cores, "cores"),
+            (self.memory_bytes, former.memory_bytes or machine.memory_bytes, "bytes"),
+        ):
+            if asked is not None and asked >= had:
+                raise Unsupported(
+                    f"squeeze on {self.target}: {asked:g} {what} are no less than the {had:g} that it has"
+                )
+        return _AimedSqueeze(self, container, former)
+
+
+class _AimedSqueeze:
+    def __init__(self, fault: SqueezeFault, container: Squeezable, former: Allowance) -> None:
+        self._fault = fault
+        self._container = container
+        self._former = former
+        self._memory_bytes = None if fault.memory_bytes is None else int(fault.memory_bytes)
+        self._cores = None if fault.cpu_cores is None else round(fault.cpu_cores, _CORES_DECIMALS)
+        cpu, memory = self._cores is not None, self._memory_bytes is not None
+        # In reverse: what died of want gets its share before it is started again.
+        self._steps = (
+            *([container.start_step()] if memory else []),
+            container.restore_step(former, cpu=cpu, memory=memory),
+        )
+
+    def undo(self) -> Sequence[Step]:
+        return self._steps
+
+    def inject(self) -> None:
+        self._container.squeeze(cpu_cores=self._cores, memory_bytes=self._memory_bytes)
+
+    def look(self) -> Sight:
+        """Return what it is allowed where it lives at all; it need not answer in time with so little."""
+        life = self._container.look()
+        if life.seen is Seen.GONE:
+            return life
+        return Sight(Seen.RUNNING, detail=_words(self._container.allowance(), self._fault), amount=life.amount)
+
+    def missing(self, before: Sight, now: Sight) -> str | None:
+        if before.seen is not Seen.RUNNING:
+            return f"the container was not whole before the fault: it was {before}"
+        asked = _words(Allowance(self._cores or 0.0, self._memory_bytes or 0), self._fault)
+        if now.seen is Seen.RUNNING and now.detail == asked:
+            return None
+        return f"to be allowed {asked}, but it was {now}"
+
+    def remaining(self, before: Sight, now: Sight) -> str | None:
+        if now.seen is before.seen is Seen.RUNNING and now.detail == before.detail:
+            return None
+        return f"restored, but it was {now} against {before}"
+
+
+def _words(allowance: Allowance, fault: SqueezeFault) -> str:
+    """Return what is allowed of what the fault squeezes."""
+    parts = []
+    if fault.cpu_cores is not None:
+        parts.append(f"{allowance.cpu_cores:.{_CORES_DECIMALS}f} cores" if allowance.cpu_cores else "all cores")
+    if fault.memory_bytes is not None:
+        parts.append(f"{allowance.memory_bytes} bytes" if allowance.memory_bytes else "all memory")
+    return ", ".join(parts)

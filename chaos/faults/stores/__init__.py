@@ -1,0 +1,1 @@
+"""Empties caches, fills disks and takes up connections of stores."""

@@ -1,0 +1,151 @@
+"""Forgets: deletes keys of the run's Redis, all or a share, as a restarted or an overfull cache does.
+
+There is no inverse. What was in a cache is made again by those who need it, and
+how well they do that under load is what the fault asks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, ClassVar
+
+from chaos.faults.fault import Aimed, check_target
+from chaos.faults.services.lifecycle import claims
+from chaos.guards.claim_redis import KEY, connected
+from chaos.sight import Seen, Sight
+from chaos.targets import Store, Targets
+from chaos.undo import Step
+from harness.errors import HeavyweatherError, InjectionFailed, Unsupported
+
+_LIMIT_S = 2.0
+# Deleting a part goes key by key; a cache that takes longer is too large to be flushed in part.
+_PART_LIMIT_S = 10.0
+_BATCH = 500
+# A scan may meet a key twice, and miss those that expire while it goes on.
+_FELT = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class FlushCacheFault:
+    """Deletes `fraction` of the keys in the database of the run's Redis: 1 all at once, less as a scan meets them.
+
+    Only the database of the target's URL is touched; the run's claim on it stays. It is over as soon as it is done,
+    and nothing undoes it.
+    """
+
+    target: str = "redis"
+    fraction: float = 1.0
+    kind: ClassVar[str] = "flush_cache"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for no target, or a share of nothing or of more than there is."""
+        check_target(self.target)
+        if not 0 < self.fraction <= 1:
+            raise ValueError(f"fraction = {self.fraction!r}: must be above 0 and at most 1")
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """The service while it lives: nothing can be deleted where nobody answers."""
+        return claims(self.target, "life")
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the share that is deleted."""
+        return {"fraction": self.fraction}
+
+    def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
+        """Return the fault on its store. Raises Unsupported."""
+        store = targets.store(self.kind, self.target)
+        if store.name != "redis":
+            raise Unsupported(f"{self.kind} on {self.target}: only Redis is a cache here")
+        return _AimedFlush(self, store)
+
+
+class _AimedFlush:
+    def __init__(self, fault: FlushCacheFault, store: Store) -> None:
+        self._fault = fault
+        self._store = store
+        self._at_once: Sight | None = None
+
+    def undo(self) -> Sequence[Step]:
+        """Return nothing: there is no inverse."""
+        return ()
+
+    def inject(self) -> None:
+        """Delete, and see in the same breath what is left: a busy cache is full again before anybody else could look.
+
+        Raises InjectionFailed.
+        """
+        began_s = time.perf_counter()
+        try:
+            with connected(self._store.url, _LIMIT_S, text=False) as redis:
+                had, left = _flush(redis) if self._fault.fraction == 1 else _delete(redis, self._fault.fraction)
+        except HeavyweatherError as error:
+            raise InjectionFailed(f"{self._fault.target}: not flushed: {error}") from error
+        detail = f"{left} of {had} keys left"
+        self._at_once = Sight(_seen(left), time.perf_counter() - began_s, detail, float(left))
+
+    def look(self) -> Sight:
+        """Count the keys; the first look after the injection is the one taken with it. Raises ChaosError."""
+        sight, self._at_once = self._at_once, None
+        if sight is not None:
+            return sight
+        began_s = time.perf_counter()
+        try:
+            with connected(self._store.url, _LIMIT_S, text=False) as redis:
+                count = _count(redis)
+        except HeavyweatherError as error:
+            raise InjectionFailed(f"{self._fault.target}: its keys cannot be counted: {error}") from error
+        return Sight(_seen(count), time.perf_counter() - began_s, f"{count} keys", float(count))
+
+    def missing(self, before: Sight, now: Sight) -> str | None:
+        """Ask that most of what was to go has gone, of a cache that had something in it."""
+        if before.amount <= 0:
+            return "there was no key to delete"
+        if before.amount - now.amount >= _FELT * self._fault.fraction * before.amount:
+            return None
+        return f"asked for {self._fault.fraction:.0%} of the keys to go, but there were {now} against {before}"
+
+    def remaining(self, before: Sight, now: Sight) -> str | None:  # noqa: ARG002 - the protocol's own
+        """Leave nothing: a flush is over when it is done."""
+        return None
+
+
+def _flush(redis: Any) -> tuple[int, int]:
+    """Delete everything but the claim, in one transaction; return how many keys there were, and are left."""
+    claim, ttl_s = redis.get(KEY), redis.ttl(KEY)
+    with redis.pipeline(transaction=True) as pipe:
+        pipe.dbsize()
+        pipe.flushdb()
+        pipe.dbsize()
+        if claim is not None:
+            pipe.set(KEY, claim, ex=max(1, ttl_s))
+        had, _, left, *_ = pipe.execute()
+    return had - (claim is not None), left
+
+
+def _delete(redis: Any, fraction: float) -> tuple[int, int]:
+    """Delete a share of the keys, first met first; return how many there were, and are left of those."""
+    had = _count(redis)
+    gone, wanted, ends_s = 0, round(fraction * had), time.monotonic() + _PART_LIMIT_S
+    keys: Iterator[bytes] = (key for key in redis.scan_iter(count=_BATCH) if key != KEY.encode())
+    while gone < wanted and (batch := list(islice(keys, min(_BATCH, wanted - gone)))):
+        gone += redis.unlink(*batch)
+        if time.monotonic() >= ends_s:
+            raise InjectionFailed(
+                f"{gone} of {wanted} keys deleted in {_PART_LIMIT_S:.0f} s: too many to go one by one"
+            )
+    return had, had - gone
+
+
+def _count(redis: Any) -> int:
+    """Return how many keys there are besides the claim."""
+    with redis.pipeline(transaction=True) as pipe:
+        count, claimed = pipe.dbsize().exists(KEY).execute()
+    return int(count) - int(claimed)
+
+
+def _seen(count: int) -> Seen:
+    return Seen.THERE if count else Seen.GONE

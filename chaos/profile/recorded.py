@@ -1,0 +1,170 @@
+"""What a run folder keeps so that its run can be played again: the scenario as a profile whose timeline is expanded.
+
+It is written before anything is broken, in the form that profiles have, so
+that what reads a user's file reads it too. What a target file adds is not in
+it: that may hold what nobody should read, and is applied again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chaos.profile.entries import RECORDED, parse_entry
+from chaos.profile.fields import write_fields
+from chaos.profile.file import PHASES, STAGES, parse_profile
+from chaos.profile.scenario import Scenario
+from chaos.profile.timeline import Planned
+from harness.criteria import Abort, Budget, Observation, Range, SeriesLimit, SeriesSeen
+from harness.errors import InputError
+from harness.load import LoadSettings, Stage, Users
+
+SCENARIO_NAME = "scenario.json"
+# What of a profile goes into the file as it stood there.
+_AS_GIVEN = ("source", "fidelity", "must_observe", "budget", "abort_if")
+
+
+def to_json(planned: Planned) -> dict[str, object]:
+    """Return a planned fault as a JSON-safe table: kind, target, times, parameters in SI units, and its course."""
+    fault: Any = planned.fault
+    times = {"inject_s": planned.inject_s, "heal_s": planned.heal_s}
+    table = {**times, "fault": fault.kind, "target": fault.target, **write_fields(fault, without=("target",))}
+    course = [{"at_s": c.at_s, **write_fields(c.fault, without=("target",))} for c in planned.course]
+    return {**table, "course": course} if course else table
+
+
+def from_json(table: Mapping[str, object], *, source: str = "timeline.json") -> Planned:
+    """Return the planned fault that a table describes. Raises an ExceptionGroup of InputErrors."""
+    errors: list[Exception] = []
+    entry = parse_entry(source, "planned", table, errors)
+    if entry is not None and not isinstance(entry, Planned):
+        errors.append(InputError(source, "planned", table, f"must have {', '.join(RECORDED.keys)}"))
+    if errors or not isinstance(entry, Planned):
+        raise ExceptionGroup(f"{source}: breaks {len(errors)} rule(s)", errors)
+    return entry
+
+
+def write_scenario(folder: Path, scenario: Scenario, planned: Sequence[Planned]) -> None:
+    """Write a scenario, scaled in time but not overridden by a target file, with its expanded timeline.
+
+    Raises OSError.
+    """
+    document = {
+        "name": scenario.name,
+        "time_scale": scenario.time_scale,
+        "budget": _budget_table(scenario.budget),
+        "profile": {
+            "must_observe": [_observation_table(each) for each in scenario.must_observe],
+            "abort_if": [_abort_table(each) for each in scenario.abort_if],
+            **{key: scenario.profile[key] for key in _AS_GIVEN if key in scenario.profile},
+            "load": _load_table(scenario.load),
+            "phases": {name: getattr(scenario.phases, f"{name}_s") for name in PHASES},
+            "shape": [_stage_table(stage) for stage in scenario.shape],
+            "timeline": [to_json(each) for each in planned],
+        },
+    }
+    (folder / SCENARIO_NAME).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def read_scenario(folder: Path) -> Scenario:
+    """Return the scenario of a run, with its timeline as it was expanded for that run.
+
+    Raises InputError when there is none that can be read, and else an ExceptionGroup of InputErrors.
+    """
+    path = folder / SCENARIO_NAME
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        name, scale = str(document["name"]), float(document["time_scale"])
+        budget, profile = dict(document["budget"]), dict(document["profile"])
+    except OSError as error:
+        raise InputError(str(path), "file", path.name, f"must be readable ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        rule = f"must be what a run wrote: {type(error).__name__}: {error}"
+        raise InputError(str(path), "file", path.name, rule) from error
+    base = Budget().override(str(path), budget)
+    scenario = parse_profile(str(path), name, profile, budget=base, recorded=True)
+    return dataclasses.replace(scenario, time_scale=scale)
+
+
+def _load_table(load: LoadSettings) -> dict[str, object]:
+    """Return a load as a `[load]` table in SI units, but for what only a target file can give."""
+    table: dict[str, object] = {
+        "rate_per_s": load.rate_per_s,
+        "mix": dict(load.mix.weights),
+        "deadline_s": load.deadline_s,
+        "deadlines_s": dict(load.deadlines_s),
+        "arrivals": "poisson" if load.poisson else "constant",
+        "connections": "fresh" if load.fresh else "keep_alive",
+        "logins": load.logins,
+    }
+    if load.in_flight_max is not None:
+        table["in_flight_max"] = load.in_flight_max
+    if load.cancels is not None:
+        ends_s = [load.cancels.least_s, load.cancels.most_s]
+        table["cancel"] = {"fraction": load.cancels.fraction, "after_s": ends_s}
+    if load.users is not None:
+        table["users"] = _users_table(load.users)
+    if load.sockets is not None:
+        table["sockets"] = dataclasses.asdict(load.sockets)
+    return table
+
+
+def _users_table(users: Users) -> dict[str, object]:
+    times = {"think_s": users.think_s, "over_s": users.over_s}
+    return {"count": users.count, **times, "first": list(users.first), "mix": dict(users.mix.weights)}
+
+
+def _stage_table(stage: Stage) -> dict[str, object]:
+    name = next(name for name, kind in STAGES.items() if isinstance(stage, kind))
+    return {"stage": name, **write_fields(stage)}
+
+
+def _budget_table(budget: Budget) -> dict[str, object]:
+    """Return what of a budget differs from the usual one, as a `[budget]` table in SI units."""
+    usual = Budget()
+    table: dict[str, object] = {
+        field.name: getattr(budget, field.name)
+        for field in dataclasses.fields(budget)
+        if field.name != "series" and getattr(budget, field.name) != getattr(usual, field.name)
+    }
+    series: dict[str, list[dict[str, object]]] = {}
+    for limit in budget.series:
+        series.setdefault(limit.series, []).append(_limit_table(limit))
+    return {**table, "series": series} if series else table
+
+
+def _observation_table(observation: Observation) -> dict[str, object]:
+    table: dict[str, object] = {"when": str(observation.when), **_ends(observation.wanted)}
+    if isinstance(observation, SeriesSeen):
+        table |= {"except": list(observation.excepted)} if observation.excepted else {}
+        return {"series": observation.series, "statistic": str(observation.statistic), **table}
+    table |= {"where": dict(observation.where)} if observation.where else {}
+    return {"event": observation.event, **table}
+
+
+def _abort_table(abort: Abort) -> dict[str, object]:
+    table: dict[str, object] = {"series": abort.series, "statistic": str(abort.statistic), **_ends(abort.allowed)}
+    table |= {"when": str(abort.when), "verdict": str(abort.verdict), "windows_in_a_row": abort.in_a_row}
+    table |= {"except": list(abort.excepted)} if abort.excepted else {}
+    # Only what no file can ask for is shorter.
+    return {**table, "window_s": abort.window_s} if abort.window_s else table
+
+
+def _ends(allowed: Range) -> dict[str, float]:
+    ends = {"min": allowed.minimum, "max": allowed.maximum}
+    return {key: end for key, end in ends.items() if end is not None}
+
+
+def _limit_table(limit: SeriesLimit) -> dict[str, object]:
+    table: dict[str, object] = {"when": str(limit.when)}
+    table |= {"except": list(limit.excepted)} if limit.excepted else {}
+    if (bound := limit.bound) is not None:
+        ends = {"max": bound.maximum, "min": bound.minimum, "window_s": bound.window_s}
+        table |= {"statistic": str(bound.statistic), **{key: end for key, end in ends.items() if end is not None}}
+        table |= {"bad_windows": bound.bad_windows} if bound.window_s is not None else {}
+    for growth in limit.growth:
+        table |= {f"growth_per_{growth.per}": growth.allowed, "wander": growth.wander}
+    return table

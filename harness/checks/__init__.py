@@ -1,1 +1,0 @@
-"""Judges what clients were told: a history goes in, findings come out."""

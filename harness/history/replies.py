@@ -1,0 +1,107 @@
+"""Is every reply about what was asked, and does the cache keep what is put into it?
+
+A connection whose request was cancelled and reused answers one request with
+the reply to another; the value then names a key that nobody asked for here.
+Both checks keep counts, one example, and at most KEPT_MAX keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.criteria.budget import Budget
+from harness.records import Outcome, Sample
+from harness.verdict import Finding, Verdict
+
+CHECK = "reply_keys"
+# Keys known to be in the cache; beyond these no further key's misses are counted.
+KEPT_MAX = 100_000
+
+
+class ReplyKeys:
+    """What replies said they were about, folded into counts.
+
+    A reply for another key, or one that says done and does not hold what it must, is wrong however seldom; no
+    fault excuses it. A miss carries no key and is not judged here.
+    """
+
+    __slots__ = ("example", "foreign", "judged")
+
+    def __init__(self) -> None:
+        self.judged = 0
+        self.foreign = 0
+        self.example = ""
+
+    def see(self, sample: Sample) -> None:
+        """Take in one request that was made with a key."""
+        wrong = sample.outcome is Outcome.WRONG_REPLY or sample.answer not in ("", sample.key)
+        if not wrong:
+            self.judged += sample.answer != ""
+            return
+        self.judged += 1
+        self.foreign += 1
+        got = sample.answer or "no key"
+        self.example = self.example or f"first at {sample.done_s:.1f} s: {sample.operation} of {sample.key} got {got}"
+
+    def findings(self) -> list[Finding]:
+        """Return one finding; INCONCLUSIVE without one judged reply."""
+        observed = f"{self.foreign} of {self.judged} replies were for another key"
+        if self.foreign:
+            verdict, told = Verdict.FAIL, f"{observed}; {self.example}"
+        elif not self.judged:
+            verdict, told = Verdict.INCONCLUSIVE, "nothing was answered with a key"
+        else:
+            verdict, told = Verdict.PASS, f"all {self.judged} replies were for the key that was asked for"
+        return [Finding(CHECK, verdict, observed, "0 foreign replies", "replies", f"reply keys: {told}")]
+
+
+class CacheHits:
+    """Reads of keys whose put was acknowledged before, folded into hits and misses."""
+
+    __slots__ = ("_kept", "hits", "misses")
+
+    def __init__(self) -> None:
+        self._kept: set[str] = set()
+        self.hits = 0
+        self.misses = 0
+
+    def see(self, sample: Sample) -> None:
+        """Take in one request to the cache."""
+        if sample.outcome is not Outcome.OK:
+            return
+        if sample.operation == "cache_put":
+            if len(self._kept) < KEPT_MAX:
+                self._kept.add(sample.key)
+        elif sample.operation == "cache_get" and sample.key in self._kept:
+            if sample.answer:
+                self.hits += 1
+            else:
+                self.misses += 1
+
+    def findings(self, budget: Budget) -> list[Finding]:
+        """Return whether the cache still had what was put into it."""
+        allowed, reads = f"at least {budget.cache_hit_fraction:.0%}", self.hits + self.misses
+        if not reads:
+            told = "no key was read after it was put"
+            return [Finding("cache_hits", Verdict.INCONCLUSIVE, told, allowed, "cache", f"cache hits: {told}")]
+        share = self.hits / reads
+        verdict = Verdict.PASS if share >= budget.cache_hit_fraction else Verdict.FAIL
+        observed = f"{self.hits} of {reads} ({share:.1%})"
+        message = f"cache hits: {observed} of the reads of keys put before, {allowed}"
+        return [Finding("cache_hits", verdict, observed, allowed, "cache", message)]
+
+
+def check_reply_keys(history: Iterable[Sample]) -> list[Finding]:
+    """Return the finding of a whole history of requests made with a key, in any order."""
+    seen = ReplyKeys()
+    for sample in history:
+        seen.see(sample)
+    return seen.findings()
+
+
+def check_cache_hits(history: Iterable[Sample], budget: Budget) -> list[Finding]:
+    """Return the finding of a whole history, in the order in which requests ended."""
+    seen = CacheHits()
+    for sample in history:
+        seen.see(sample)
+    return seen.findings(budget)

@@ -1,0 +1,1 @@
+"""The checks of a run; each registers itself with the evidence that it needs."""

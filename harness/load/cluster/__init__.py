@@ -1,0 +1,1 @@
+"""The load from more than one process or machine."""

@@ -1,0 +1,1 @@
+"""What is asked of a system: operations in Python, or declared in a file."""

@@ -1,0 +1,1 @@
+"""When what is asked: pure functions of rates, mixes and a seed."""

@@ -1,0 +1,1 @@
+"""Measures containers by their control groups and their engine."""

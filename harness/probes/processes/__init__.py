@@ -1,0 +1,1 @@
+"""Measures processes and their children: memory, CPU, descriptors, sockets."""

@@ -1,0 +1,1 @@
+"""Finds or builds the Toxiproxy server that a stack is started with."""

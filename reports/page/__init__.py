@@ -1,0 +1,1 @@
+"""Draws the page of a run: its verdict, charts and faults."""

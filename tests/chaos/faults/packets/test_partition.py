@@ -1,0 +1,114 @@
+"""Partitions of a real hop, both ways and one way; those of a container's service are in test_networks.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from chaos.faults.packets.partition import PartitionFault
+from chaos.faults.services.lifecycle import KillFault
+from chaos.sight import Seen, Sight
+from chaos.targets import Targets
+from chaos.undo import Step
+from harness.errors import Unsupported
+from tests.chaos.conftest import Toxiproxy
+from tests.chaos.rounds import injected
+from tests.chaos.wires import skip_without_firewall, wire
+
+
+class MemberInMemory:
+    """A service's container that is cut and joined in memory, or seems so."""
+
+    def __init__(self) -> None:
+        self.inside = True
+        self.calls: list[str] = []
+
+    def cut(self) -> None:
+        self.calls.append("cut")
+        self.inside = False
+
+    def joined(self) -> bool:
+        return self.inside
+
+    def look(self) -> Sight:
+        return Sight(Seen.ANSWERED if self.inside else Seen.REFUSED, 0.001)
+
+    def join_step(self) -> Step:
+        return Step("network.connect", {"service": "redis"})
+
+
+@pytest.mark.parametrize("direction", ["both", "upstream", "downstream"])
+def test_a_partitioned_hop_hangs_alone(server: Toxiproxy, redis_port: int, direction: str) -> None:
+    skip_without_firewall()
+    targets = Targets(wires={"hop": wire(server.doors["redis"]), "other": wire(redis_port)})
+    fault = PartitionFault("hop", direction)  # type: ignore[arg-type] # the cases
+    with injected(fault, targets) as (aimed, before):
+        now = aimed.look()
+        assert (before.seen, now.seen) == (Seen.ANSWERED, Seen.HUNG)
+        assert now.amount > 0
+        assert targets.wires["other"].canary.look().seen is Seen.ANSWERED
+    assert targets.wires["hop"].canary.look().seen is Seen.ANSWERED
+
+
+def test_a_service_is_taken_out_of_its_network() -> None:
+    member = MemberInMemory()
+    aimed = PartitionFault("redis").aim(Targets(members={"redis": member}), "1-partition")
+    before = aimed.look()
+    assert [step.action for step in aimed.undo()] == ["network.connect"]
+    assert member.calls == []
+    aimed.inject()
+    now = aimed.look()
+    assert aimed.missing(before, now) is None
+    assert "not in its network" in str(aimed.remaining(before, now))
+    member.inside = True
+    assert aimed.remaining(before, aimed.look()) is None
+
+
+IN, OUT = 1.0, 0.0
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "doubt"),
+    [
+        (Sight(Seen.ANSWERED, amount=IN), Sight(Seen.HUNG, amount=OUT), None),
+        (Sight(Seen.ANSWERED, amount=IN), Sight(Seen.REFUSED, amount=OUT), None),
+        (Sight(Seen.ANSWERED, amount=IN), Sight(Seen.ANSWERED, amount=OUT), "disconnected the container, but"),
+        (Sight(Seen.ANSWERED, amount=IN), Sight(Seen.HUNG, amount=IN), "disconnected the container, but"),
+        (Sight(Seen.HUNG, amount=IN), Sight(Seen.HUNG, amount=OUT), "not whole before"),
+        (Sight(Seen.ANSWERED, amount=OUT), Sight(Seen.HUNG, amount=OUT), "not whole before"),
+    ],
+)
+def test_only_a_silent_service_that_is_out_proves_it(before: Sight, now: Sight, doubt: str | None) -> None:
+    aimed = PartitionFault("redis").aim(Targets(members={"redis": MemberInMemory()}), "1-partition")
+    said = aimed.missing(before, now)
+    assert (said is None) == (doubt is None)
+    assert doubt is None or doubt in str(said)
+
+
+@pytest.mark.parametrize(
+    ("targets", "fault", "reason"),
+    [
+        ({}, PartitionFault("redis"), "no such hop, or service in a container's network, here; there are: none"),
+        ({"members": {"redis": MemberInMemory()}}, PartitionFault("redis", "downstream"), "both ways, or not at all"),
+        ({"members": {"redis": MemberInMemory()}, "spared": {"redis": "rare"}}, PartitionFault("redis"), "rare"),
+        (
+            {"members": {"redis": MemberInMemory()}, "lacking": {"partition": "because"}},
+            PartitionFault("redis"),
+            "because",
+        ),
+    ],
+)
+def test_what_cannot_be_is_unsupported(targets: Mapping[str, object], fault: PartitionFault, reason: str) -> None:
+    with pytest.raises(Unsupported, match=reason):
+        fault.aim(Targets(**targets), "1-partition")  # type: ignore[arg-type] # the cases
+
+
+def test_a_partition_has_its_service_to_itself() -> None:
+    assert PartitionFault("redis").claims & KillFault("redis").claims
+    assert not PartitionFault("redis").claims & KillFault("api").claims
+    assert PartitionFault("hop").describe() == {"direction": "both"}
+    with pytest.raises(ValueError, match="direction"):
+        PartitionFault("hop", "up")  # type: ignore[arg-type] # the point
+    with pytest.raises(ValueError, match="target"):
+        PartitionFault("")

@@ -1,0 +1,82 @@
+"""The environment has the last word on budgets, and names the variable that is wrong."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.criteria.budget import BUDGET_KEYS, Budget
+from harness.criteria.environment import override_by_environment
+
+ELSE = {"PATH": "/bin", "HW_BUDGETS": "x", "hw_budget_recovery_s": "1 s", "HOME": ""}
+
+
+def refused(environ: dict[str, str]) -> list[str]:
+    with pytest.raises(ExceptionGroup, match=rf"environment: breaks {len(environ)} rule\(s\)") as caught:
+        override_by_environment(Budget(), ELSE | environ)
+    return [str(error) for error in caught.value.exceptions]
+
+
+def test_only_its_own_variables_are_read() -> None:
+    assert override_by_environment(Budget(), ELSE) == Budget()
+
+
+def test_numbers_and_texts_are_those_of_the_file() -> None:
+    environ = {
+        "HW_BUDGET_RECOVERY_S": "30 s",
+        "HW_BUDGET_ERROR_FRACTION": "0.01",
+        "HW_BUDGET_MEMORY_CEILING_BYTES": "1 GB",
+    }
+    changed = override_by_environment(Budget(recovery_s=1.0), ELSE | environ)
+    assert changed == dataclasses.replace(Budget(), recovery_s=30.0, error_fraction=0.01, memory_ceiling_bytes=1e9)
+
+
+def test_the_series_are_an_inline_table() -> None:
+    before = Budget().override(
+        "mine.toml", {"series": {"process.api.fds": {"max": 1}, "process.api.threads": {"max": 5}}}
+    )
+    text = '{"process.api.fds" = {max = 200}, "process.api.threads" = false}'
+    changed = override_by_environment(before, {"HW_BUDGET_SERIES": text})
+    assert [limit.bound and limit.bound.maximum for limit in changed.series] == [200.0]
+
+
+def test_an_unknown_variable_is_refused_with_the_list_of_those_there_are() -> None:
+    (told,) = refused({"HW_BUDGET_RECOVRY_S": "30 s"})
+    known = ", ".join(f"HW_BUDGET_{key.upper()}" for key in BUDGET_KEYS)
+    assert told == f"environment: HW_BUDGET_RECOVRY_S = '30 s': no such variable; one of {known}"
+
+
+def test_every_error_names_its_variable() -> None:
+    told = refused(
+        {
+            "HW_BUDGET_RECOVERY_S": "soon",
+            "HW_BUDGET_ERROR_FRACTION": "7",
+            "HW_BUDGET_SERIES": '{"process.api.fds" = {max = "much"}}',
+            "HW_BUDGET_NONE": "",
+        }
+    )
+    assert [text.partition(":")[2].partition(" = ")[0] for text in sorted(told)] == [
+        " HW_BUDGET_ERROR_FRACTION",
+        " HW_BUDGET_NONE",
+        " HW_BUDGET_RECOVERY_S",
+        ' HW_BUDGET_SERIES."process.api.fds".max',
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}\nbudget = 1", "{}\n[other]", '[["series"]]\nx', "process.api.fds = 1"])
+def test_series_that_are_no_inline_table_are_refused(text: str) -> None:
+    (told,) = refused({"HW_BUDGET_SERIES": text})
+    assert "HW_BUDGET_SERIES = " in told
+    assert "must be an inline table of TOML" in told
+
+
+def test_series_of_another_type_are_refused() -> None:
+    (told,) = refused({"HW_BUDGET_SERIES": "[1]"})
+    assert told.startswith("environment: HW_BUDGET_SERIES = [1]: must hold a table for each series")
+
+
+@given(st.sampled_from([key for key in BUDGET_KEYS if key.endswith("_fraction")]), st.floats(0, 1))
+def test_a_number_survives_its_way_through_text(key: str, value: float) -> None:
+    changed = override_by_environment(Budget(), {f"HW_BUDGET_{key.upper()}": repr(value)})
+    assert changed == dataclasses.replace(Budget(), **{key: value})  # type: ignore[arg-type] # every fraction is a float

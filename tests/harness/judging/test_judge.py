@@ -1,0 +1,169 @@
+"""Whole synthetic runs through every check: each has a run that passes it and one that does not."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness.judging.judge
+from harness.criteria.budget import Budget
+from harness.criteria.observations import parse_observations
+from harness.journal import JournalReader
+from harness.judging.evidence import Evidence
+from harness.judging.judge import judge
+from harness.judging.source import RunSource
+from harness.records import Event, Mark, Outcome, Sample
+from harness.verdict import Finding, Verdict, merge
+from tests.harness.runs import PER_TICK, Tick, always, but, evidence, fault, healthy, history, judged
+
+CHECKS = (
+    "generator", "operations", "dropped_arrivals", "faults", "services_alive", "recovery",
+    "errors", "latency", "slowdown", "processes_growth", "memory_growth", "memory_ceiling", "terminal_replies",
+    "acknowledged_writes", "reply_keys", "stale_replies", "cache_hits",
+)  # fmt: skip
+
+
+def verdicts(findings: list[Finding]) -> dict[str, Verdict]:
+    """Return each check's gravest verdict."""
+    return {check: merge(f.verdict for f in findings if f.check == check) for check in (f.check for f in findings)}
+
+
+def leaking(n: int) -> dict[str, float]:
+    # 200 requests a tick, so 8 KiB a request.
+    return healthy(n) | {"process.api.rss_bytes": 8e7 + n * 200 * 8192.0}
+
+
+def test_a_healthy_run_passes_every_check_in_the_order_of_doubt(tmp_path: Path) -> None:
+    findings = judged(tmp_path, evidence(tmp_path))
+    assert {f.message for f in findings if f.verdict is not Verdict.PASS} == set()
+    assert tuple(verdicts(findings)) == CHECKS
+
+
+def test_a_fault_that_was_proved_healed_and_recovered_from_passes(tmp_path: Path) -> None:
+    tick = but(lambda n: 40 <= n < 52, load__cache_get__ok=0, load__cache_get__timed_out=PER_TICK)
+    findings = judged(tmp_path, evidence(tmp_path, tick, faults=[fault(40.0, 50.0)]))
+    assert merge(f.verdict for f in findings) is Verdict.PASS
+    (told,) = [f.message for f in findings if f.check == "recovery"]
+    assert told == ("recovery 3.0 s (last bad 2.0 s) <= budget 10.0 s (down api_redis, heal at 50.0 s, seed 7331)")
+
+
+def forking(n: int) -> dict[str, float]:
+    return healthy(n) | {"process.api.children": n * 2.0}
+
+
+stolen = Sample("cache_get", Outcome.OK, 60, 60, 60.1, "key-1", "key-2")
+missed = Sample("cache_get", Outcome.OK, 60, 60, 60.1, "key-1", "")
+rewritten = Sample("cache_put", Outcome.OK, 60, 60, 60.1, "key-1", wrote=99, writer="r")
+outdated = Sample("cache_get", Outcome.OK, 62, 62, 62.1, "key-1", "key-1", read=1, writer="r")
+doubled = Sample("cache_get", Outcome.OK, 60, 60, 60.1, "key-1", "key-1", marks=((Mark.SECOND_REPLY, 1),))
+settled = [Event(119.0, "phase", {"name": "settle"})]
+gone = Event(61.5, "service_gone", {"service": "auth"})
+
+CASES: Mapping[str, tuple[str, Verdict, Tick, dict[str, Any]]] = {
+    "late generator": ("generator", Verdict.INCONCLUSIVE, but(lambda n: n % 5 == 0, generator__lag_s_p95=0.2), {}),
+    "operation never ok": ("operations", Verdict.INCONCLUSIVE, but(always, load__cache_get__ok=0), {}),
+    "dropped arrivals": ("dropped_arrivals", Verdict.FAIL, but(always, load__cache_get__dropped=1), {}),
+    "fault not proved": ("faults", Verdict.INCONCLUSIVE, healthy, {"faults": [fault(40.0, 50.0, proved_s=None)]}),
+    "fault not healed": ("faults", Verdict.INCONCLUSIVE, healthy, {"faults": [fault(100.0, None)]}),
+    "fault not played": ("faults", Verdict.INCONCLUSIVE, healthy, {"planned_faults": 1}),
+    "service gone": ("services_alive", Verdict.FAIL, healthy, {"events": [gone]}),
+    "slow recovery": (
+        "recovery", Verdict.FAIL, but(lambda n: 40 <= n < 63, load__cache_get__reset=900),
+        {"faults": [fault(40.0, 50.0)]},
+    ),
+    "no recovery": (
+        "recovery", Verdict.FAIL, but(lambda n: n >= 40, load__cache_get__reset=900), {"faults": [fault(40.0, 50.0)]},
+    ),
+    "recovery cut short": ("recovery", Verdict.INCONCLUSIVE, healthy, {"faults": [fault(105.0, 115.0)]}),
+    "errors in the calm": ("errors", Verdict.FAIL, but(lambda n: n % 10 == 5, load__cache_get__bad_status=10), {}),
+    "no calm": ("errors", Verdict.INCONCLUSIVE, healthy, {"warm_s": float("inf")}),
+    "slow": ("latency", Verdict.FAIL, but(always, load__all__response_s_p95=0.6), {}),
+    "slower after a fault": (
+        "slowdown", Verdict.FAIL, but(lambda n: n >= 75, load__all__response_s_p95=0.08),
+        {"faults": [fault(40.0, 50.0)]},
+    ),
+    "never calm after a fault": ("slowdown", Verdict.INCONCLUSIVE, healthy, {"faults": [fault(105.0, 115.0)]}),
+    "service not measured": ("services_alive", Verdict.INCONCLUSIVE, healthy, {"services": ("api", "auth")}),
+    "memory not measured": ("memory_growth", Verdict.INCONCLUSIVE, healthy, {"services": ("api", "auth")}),
+    "cache forgets": ("cache_hits", Verdict.FAIL, healthy, {"history": [*history(reads=8), missed, missed]}),
+    "leak": ("memory_growth", Verdict.FAIL, leaking, {}),
+    "too short for a leak": ("memory_growth", Verdict.INCONCLUSIVE, healthy, {"load_end_s": 50.0}),
+    "processes that never end": ("processes_growth", Verdict.FAIL, forking, {}),
+    "too much memory": ("memory_ceiling", Verdict.FAIL, but(lambda n: n == 70, process__api__rss_bytes=460e6), {}),
+    "lost write": ("acknowledged_writes", Verdict.FAIL, healthy, {"found": [f"r-{n}" for n in range(49)]}),
+    "no final read": ("acknowledged_writes", Verdict.INCONCLUSIVE, healthy, {"found": None}),
+    "foreign reply": ("reply_keys", Verdict.FAIL, healthy, {"history": [*history(), stolen]}),
+    "stale reply": ("stale_replies", Verdict.FAIL, healthy, {"history": [*history(), rewritten, outdated]}),
+    "second reply": ("terminal_replies", Verdict.FAIL, healthy, {"history": [*history(), doubled]}),
+    "session kept": (
+        "sessions", Verdict.FAIL, lambda n: healthy(n) | {"runtime.api.sessions": float(n > 50)},
+        {"events": settled, "load_end_s": 115.0},
+    ),
+    "nothing answered": ("reply_keys", Verdict.INCONCLUSIVE, healthy, {"history": [], "found": []}),
+    "nothing read": ("cache_hits", Verdict.INCONCLUSIVE, healthy, {"history": history(reads=0)}),
+}  # fmt: skip
+
+
+def test_every_check_has_a_run_that_does_not_pass_it() -> None:
+    assert {check for check, *_ in CASES.values()} == {*CHECKS, "sessions"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_with_one_thing_wrong_is_told_by_its_check(case: str, tmp_path: Path) -> None:
+    check, verdict, tick, changes = CASES[case]
+    findings = judged(tmp_path, evidence(tmp_path, tick, **changes))
+    told = verdicts(findings)
+    assert told[check] is verdict
+    assert merge(told.values()) is not Verdict.PASS
+    # Some wrongs have two sides (a fault never healed leaves no calm); no other check may fail.
+    assert {name for name, seen in told.items() if seen is Verdict.FAIL} <= {check}
+
+
+def test_a_check_that_crashes_is_inconclusive_and_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: Evidence) -> list[Finding]:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(harness.judging.judge, "check_generator", crash)
+    findings = judged(tmp_path, evidence(tmp_path, events=[gone]))
+    assert findings[0].message == "generator: the checker crashed: ValueError: a bug"
+    assert tuple(verdicts(findings)) == CHECKS
+    assert verdicts(findings)["services_alive"] is Verdict.FAIL
+
+
+def test_what_must_have_been_seen_is_judged_first_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    run = evidence(tmp_path, but(lambda n: n == 60, load__cache_get__cancelled=3), events=[gone])
+    asked = parse_observations("p.toml", [{"outcome": "cancelled", "min": 3}, {"event": "service_gone", "min": 2}])
+    with JournalReader(tmp_path) as journal:
+        seen, unseen, *others = judge(run, Budget(), RunSource(journal, run), asked)
+    assert (seen.check, seen.verdict, seen.observed) == ("must_observe", Verdict.PASS, "sum 3 after warm-up")
+    assert (unseen.check, unseen.verdict, unseen.observed) == (
+        "must_observe", Verdict.INCONCLUSIVE, "1 after warm-up",
+    )  # fmt: skip
+    assert "must_observe" not in {f.check for f in others}
+
+
+def test_the_trouble_of_the_run_itself_comes_first(tmp_path: Path) -> None:
+    trouble = Finding("steady_state", Verdict.INCONCLUSIVE, "never", "reached", "run", "steady state was not reached")
+    findings = judged(tmp_path, evidence(tmp_path, trouble=[trouble]))
+    assert findings[0] == trouble
+    assert merge(f.verdict for f in findings) is Verdict.INCONCLUSIVE
+
+
+def test_a_run_that_left_nothing_never_passes(tmp_path: Path) -> None:
+    empty = evidence(tmp_path, ticks=0, history=[], found=None, load_end_s=0.0)
+    told = verdicts(judged(tmp_path, empty))
+    assert merge(told.values()) is Verdict.INCONCLUSIVE
+    assert {check for check, seen in told.items() if seen is Verdict.PASS} == {"faults", "recovery"}
+
+
+def test_a_message_carries_what_was_seen_what_was_allowed_and_where(tmp_path: Path) -> None:
+    run = dataclasses.replace(evidence(tmp_path, leaking), events=[gone])
+    for finding in judged(tmp_path, run):
+        assert finding.message
+        assert finding.observed
+        assert finding.allowed
+        assert finding.where
