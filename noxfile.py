@@ -146,13 +146,23 @@ def offline_images(session: nox.Session) -> None:
     _run(session, "python", "-m", "infra.images.offline", *session.posargs)
 
 
-@nox.session
-def tests(session: nox.Session) -> None:
-    """Run the repository's own tests."""
+def _tests(session: nox.Session, *chosen: str) -> None:
     _install(session, "tests")
     _install(session, "boot")
     _prepare_stack(session)
-    _run(session, "python", "-m", "pytest", *session.posargs)
+    _run(session, "python", "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *chosen, *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the repository's own tests, each mechanism for real (at most 5 minutes)."""
+    _tests(session, "-m", "not thorough")
+
+
+@nox.session
+def test_all(session: nox.Session) -> None:
+    """Run all of the repository's own tests."""
+    _tests(session)
 
 
 @nox.session

@@ -18,6 +18,12 @@ from harness.signals import handle_inherited
 handle_inherited()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers `-n auto` starts: two a core, as most tests wait most of the time."""
+    return 2 * min(4, os.cpu_count() or 1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Under pytest-xdist, keep a file's tests on one worker, so that it starts its servers once; all alone ones too."""
     for item in items:
