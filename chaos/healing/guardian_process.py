@@ -25,7 +25,7 @@ from chaos.healing.heal import heal
 from chaos.healing.ledger import TAKEN_NAME, Entry, Records, read_ledger
 from chaos.healing.lock import turn
 from harness.errors import ChaosError
-from harness.identity import find_process, runs
+from harness.identity import runs
 from harness.signals import ignore
 
 # Its words to the runner. Any other is something that it has done.
@@ -47,7 +47,7 @@ class Vigil:
         if past.runner is None:
             raise ChaosError(f"{ledger}: not begun by any runner")
         self._part = past.part
-        self._runner = find_process(past.runner.pid, past.runner.created_s)
+        self._runner = past.runner.find()
         self._taken = False
         self._again_s = 0.0
         self._size_bytes = -1
