@@ -67,7 +67,7 @@ class Tagged:
         if isinstance(value, tuple(kinds.values())):
             return value
         if not isinstance(value, Mapping):
-            raise rule("must be a table", hidden=isinstance(value, str))
+            raise rule("must be a table", hidden=True)
         name = value.get(self.key)
         kind = kinds.get(name) if isinstance(name, str) else None
         if kind is None:
