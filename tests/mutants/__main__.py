@@ -11,7 +11,7 @@ import queue
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,35 +77,32 @@ class Session:
         self._tests = tests
         self._marked = "" if heavy else "not (needs_docker or needs_browser)"
         self._heavy = heavy
-        self._controls: dict[tuple[str, ...], Ended] = {}
         self.fates: dict[str, Fate] = {}
 
     def try_mirrors(self, trials: Sequence[Trial]) -> None:
         """Try each mutant against the tests that mirror its file, after these alone."""
-        self._bench.each(self._control, dict.fromkeys(trial.mirror for trial in trials if trial.mirror))
-        self._bench.each(self._try_mirror, trials)
+        groups: defaultdict[tuple[str, ...], list[Trial]] = defaultdict(list)
+        for trial in trials:
+            groups[trial.mirror].append(trial)
+        self._bench.each(self._try_group, groups.values())
 
     def try_rest(self, trials: Sequence[Trial]) -> None:
         """Try what survived against all other tests, those of the same folder first, then those of the same room."""
         self._bench.each(self._try_rest, [trial for trial in trials if self.fates[trial.mutant.name] is Fate.SURVIVED])
 
-    def _control(self, copy: Copy, mirror: tuple[str, ...]) -> None:
-        ended = self._controls[mirror] = copy.run(mirror, limit_s=_CONTROL_S, marked=self._marked)
-        if ended.fate is not Fate.SURVIVED:
-            how = f"fails without a mutant: {ended.failed}" if ended.failed else "has no test that can be run here"
-            print(f"control: {' '.join(mirror)} {how}", flush=True)
-
-    def _try_mirror(self, copy: Copy, trial: Trial) -> None:
-        control = self._controls.get(trial.mirror)
-        if control is None or control.fate is Fate.UNDECIDED:
-            # Nothing mirrors it, or nothing that can be run here: the others are to kill it.
-            self._note(trial, "no mirror", Fate.SURVIVED, 0.0)
-        elif control.fate is not Fate.SURVIVED:
-            self._note(trial, "mirror", Fate.UNDECIDED, control.took_s)
-        else:
-            with copy.broken(trial.mutant, trial.place):
-                ended = copy.run(trial.mirror, limit_s=limit_s(control), marked=self._marked)
-            self._note(trial, "mirror", ended.fate, ended.took_s, ended.failed)
+    def _try_group(self, copy: Copy, trials: Sequence[Trial]) -> None:
+        """Try the mutants of one mirror; where that has nothing that can be run here, all others are to kill them."""
+        mirror = trials[0].mirror
+        control = copy.run(mirror, limit_s=_CONTROL_S, marked=self._marked) if mirror else Ended(None, 0.0)
+        for trial in trials:
+            if not mirror or control.fate is Fate.UNDECIDED:
+                self._note(trial, "no mirror", Ended(0, 0.0))
+            elif control.fate is not Fate.SURVIVED:
+                self._note(trial, "control", control, fate=Fate.UNDECIDED)
+            else:
+                with copy.broken(trial.mutant, trial.place):
+                    ended = copy.run(mirror, limit_s=limit_s(control), marked=self._marked)
+                self._note(trial, "mirror", ended)
 
     def _try_rest(self, copy: Copy, trial: Trial) -> None:
         path = trial.place.path
@@ -113,12 +110,14 @@ class Session:
         near = sorted(self._tests, key=lambda test: (test.parent != folder, test.parts[1] != room))
         rest = [str(test) for test in near if str(test) not in trial.mirror]
         ended = try_rest(copy, trial.mutant, trial.place, rest, limit_s=_REST_S, heavy=self._heavy)
-        self._note(trial, "everything", ended.fate, ended.took_s, ended.failed)
+        self._note(trial, "everything", ended)
 
-    def _note(self, trial: Trial, tried: str, fate: Fate, took_s: float, failed: str = "") -> None:
-        self.fates[trial.mutant.name] = fate
+    def _note(self, trial: Trial, tried: str, ended: Ended, *, fate: Fate | None = None) -> None:
+        self.fates[trial.mutant.name] = fate = fate or ended.fate
         where = f"{trial.place.path}:{trial.place.source.count(chr(10), 0, trial.place.offset) + 1}"
-        print(f"{fate:<18} {tried:<10} {took_s:6.1f} s  {trial.mutant.name:<44} {where}  {failed}", flush=True)
+        print(
+            f"{fate:<18} {tried:<10} {ended.took_s:6.1f} s  {trial.mutant.name:<44} {where}  {ended.failed}", flush=True
+        )
 
 
 def list_files(root: Path) -> list[PurePosixPath]:
