@@ -18,14 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from tests.mutants.catalogue import Index, Mutant, Place, mirror_of, read_mutants
+from tests.mutants.catalogue import Index, Mutant, Place, mirror_of, nearest, read_mutants
 from tests.mutants.trials import Copy, Ended, Fate, limit_s, try_rest
 
 ROOT = Path(__file__).resolve().parents[2]
 # The house's rules are about texts: what they say of a mutant proves nothing of the code.
 _NOT_TRIED = ("tests/test_tidy.py", "tests/test_imports.py", "tests/mutants/")
-# All tests one after another on two slow cores, and as much again.
-_REST_S = 3600.0
 _CONTROL_S = 1200.0
 
 T = TypeVar("T")
@@ -87,7 +85,7 @@ class Session:
         self._bench.each(self._try_group, groups.values())
 
     def try_rest(self, trials: Sequence[Trial]) -> None:
-        """Try what survived against all other tests, those of the same folder first, then those of the same room."""
+        """Try what survived against all other tests, the likeliest first."""
         self._bench.each(self._try_rest, [trial for trial in trials if self.fates[trial.mutant.name] is Fate.SURVIVED])
 
     def _try_group(self, copy: Copy, trials: Sequence[Trial]) -> None:
@@ -105,11 +103,8 @@ class Session:
                 self._note(trial, "mirror", ended)
 
     def _try_rest(self, copy: Copy, trial: Trial) -> None:
-        path = trial.place.path
-        room, folder = path.parts[0], "tests" / path.parent
-        near = sorted(self._tests, key=lambda test: (test.parent != folder, test.parts[1] != room))
-        rest = [str(test) for test in near if str(test) not in trial.mirror]
-        ended = try_rest(copy, trial.mutant, trial.place, rest, limit_s=_REST_S, heavy=self._heavy)
+        rest = [test for test in self._tests if str(test) not in trial.mirror]
+        ended = try_rest(copy, trial.mutant, trial.place, nearest(trial.place.path, ROOT, rest), heavy=self._heavy)
         self._note(trial, "everything", ended)
 
     def _note(self, trial: Trial, tried: str, ended: Ended, *, fate: Fate | None = None) -> None:

@@ -8,6 +8,7 @@ becomes `now`. Moving or renaming a file breaks none of them; what is not found 
 from __future__ import annotations
 
 import ast
+import functools
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -114,11 +115,26 @@ def mirror_of(path: PurePosixPath, root: Path, paths: Iterable[PurePosixPath]) -
     mirror = PurePosixPath("tests", path.parent, f"test_{path.stem}.py")
     if mirror in tests:
         return (mirror,)
+    return tuple(test for test in tests if imports(test, path, root))
+
+
+def nearest(path: PurePosixPath, root: Path, tests: Iterable[PurePosixPath]) -> list[str]:
+    """Return tests, those first that import a source file's module, then those of its folder, then of its room."""
+
+    def distance(test: PurePosixPath) -> tuple[bool, bool, bool]:
+        return not imports(test, path, root), test.parent != "tests" / path.parent, test.parts[1] != path.parts[0]
+
+    return [str(test) for test in sorted(tests, key=distance)]
+
+
+def imports(test: PurePosixPath, path: PurePosixPath, root: Path) -> bool:
+    """Return whether a test names the module of a source file in an import."""
     module = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-    return tuple(test for test in tests if module in imported((root / test).read_text(encoding="utf-8")))
+    return module in imported((root / test).read_text(encoding="utf-8"))
 
 
-def imported(source: str) -> set[str]:
+@functools.cache
+def imported(source: str) -> frozenset[str]:
     """Return the absolute names that a file imports; of `from a import b`, both `a` and `a.b`."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
@@ -126,4 +142,4 @@ def imported(source: str) -> set[str]:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
-    return names
+    return frozenset(names)

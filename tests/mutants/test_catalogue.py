@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.mutants.__main__ import ROOT, choose, list_files
-from tests.mutants.catalogue import Index, Mutant, Place, mirror_of, read_mutants
+from tests.mutants.catalogue import Index, Mutant, Place, mirror_of, nearest, read_mutants
 
 MUTANTS_MIN = 60
 SOURCE = """
@@ -131,6 +131,8 @@ def test_the_mirror_is_the_test_of_the_same_name_or_those_that_import_the_module
     assert mirror_of(PurePosixPath("room/deep/a.py"), tmp_path, paths) == (paths[0],)
     assert mirror_of(PurePosixPath("room/deep/d.py"), tmp_path, paths) == (paths[2], paths[3])
     assert mirror_of(PurePosixPath("room/z.py"), tmp_path, paths) == ()
+    near = nearest(PurePosixPath("room/deep/d.py"), tmp_path, [paths[1], paths[0], paths[3]])
+    assert near == [str(paths[n]) for n in (3, 0, 1)]
 
 
 def test_mutants_are_chosen_by_name_number_and_room() -> None:

@@ -86,5 +86,5 @@ def test_what_fails_without_a_mutant_proves_nothing(
 ) -> None:
     mutant = Mutant("a_bug", "room", "total", "sum", "max")
     place = Index(original, map(PurePosixPath, FILES)).find(mutant)
-    ended = try_rest(copy, mutant, place, tests, limit_s=LIMIT_S, heavy=False)
+    ended = try_rest(copy, mutant, place, tests, heavy=False)
     assert (ended.fate, ended.failed) == (fate, failed)

@@ -25,6 +25,8 @@ from tests.mutants.catalogue import Mutant, Place
 _HEAVY = "needs_docker or needs_browser"
 # A mutant may make tests wait for what never comes: so much longer than without it, and then it is taken for killed.
 _SLACK_S, _SLOWER = 60.0, 5
+# All tests one after another on two slow cores, and as much again.
+_REST_S = 3600.0
 # What pytest gets to tear down, once interrupted.
 _LEAVE_S = 20.0
 _PASSED, _FAILED, _INTERRUPTED, _NOTHING = 0, 1, 2, 5
@@ -63,8 +65,8 @@ class Copy:
 
     def __init__(self, root: Path, paths: Sequence[PurePosixPath], folder: Path) -> None:
         self.folder = folder
-        # Without a mutant bytecode is kept, with one it is only read.
-        self._environment = dict(os.environ)
+        # By this Hypothesis draws the same each time and knows no deadlines, which a busy machine would miss.
+        self._environment = os.environ | {"CI": "true"}
         for path in paths:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / path, folder / path)
@@ -75,7 +77,7 @@ class Copy:
         path = self.folder / place.path
         former = path.stat()
         path.write_text(place.mutated(mutant), encoding="utf-8")
-        # Python knows cached bytecode by size and time: no cache is of this time, and none is written meanwhile.
+        # Python knows cached bytecode by size and time: none that was kept is of this time, and none is kept of it.
         os.utime(path, (0, 0))
         self._environment["PYTHONDONTWRITEBYTECODE"] = "1"
         try:
@@ -116,7 +118,7 @@ def limit_s(control: Ended) -> float:
     return _SLACK_S + _SLOWER * control.took_s
 
 
-def try_rest(copy: Copy, mutant: Mutant, place: Place, tests: Sequence[str], *, limit_s: float, heavy: bool) -> Ended:
+def try_rest(copy: Copy, mutant: Mutant, place: Place, tests: Sequence[str], *, heavy: bool) -> Ended:
     """Try a mutant against many tests, with `heavy` the marked ones after the others; what fails anyway is passed over.
 
     The tests are run in the order given.
@@ -125,10 +127,10 @@ def try_rest(copy: Copy, mutant: Mutant, place: Place, tests: Sequence[str], *, 
     for marked in (f"not ({_HEAVY})", *([_HEAVY] if heavy else [])):
         while left:
             with copy.broken(mutant, place):
-                ended = copy.run(left, limit_s=limit_s, marked=marked)
+                ended = copy.run(left, limit_s=_REST_S, marked=marked)
             if ended.fate is not Fate.KILLED or not ended.failed:
                 break
-            if copy.run([ended.failed], limit_s=limit_s, marked=marked).code == _PASSED:
+            if copy.run([ended.failed], limit_s=_REST_S, marked=marked).code == _PASSED:
                 return ended
             left.remove(ended.failed.partition("::")[0])
         if ended.fate is Fate.TIMED_OUT:
