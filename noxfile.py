@@ -166,6 +166,14 @@ def test_all(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Break the code one line at a time, and see that a test fails: `nox -s mutants -- NAME`."""
+    _install(session, "tests")
+    _install(session, "boot")
+    _run(session, "python", "-m", "tests.mutants", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style."""
     _install(session, "tests")
