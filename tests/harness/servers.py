@@ -44,11 +44,12 @@ class Connections:
             await self._handler(reader, writer)
 
     async def end(self) -> None:
-        for task, writer in self._open.items():
+        # One by one: another that was accepted before may come while one is waited for.
+        while self._open:
+            task, writer = self._open.popitem()
             task.cancel()
             writer.transport.abort()
-        await asyncio.gather(*self._open)
-        for writer in self._open.values():
+            await asyncio.gather(task)
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
