@@ -32,6 +32,7 @@ from tests.chaos.matrix import (
 
 pytestmark = [
     pytest.mark.needs_docker,
+    pytest.mark.thorough,
     pytest.mark.skipif(sys.platform == "win32", reason="it is tested by POSIX signals"),
 ]
 
