@@ -92,10 +92,10 @@ class When(StrEnum):
 
 # How messages say in which part of the run something was.
 WHERE: Mapping[When, str] = {
-    When.CALM: "in the calm",
+    When.CALM: "outside faults and recovery",
     When.ALL: "in the whole run",
     When.WARM: "after warm-up",
-    When.FAULTED: "while something was broken",
+    When.FAULTED: "during faults",
     When.HEALED: "after a heal",
 }
 
