@@ -24,10 +24,12 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 
 # A run that is interrupted heals, takes down and reports: nox must not cut that short. A Ctrl-C reaches the run by
-# itself; what else stops nox is handed on as a SIGTERM after the first of these.
+# itself; what else stops nox is handed on as a SIGTERM after the first of these. Both count even where a script's `&`
+# has nox ignore them.
 _HAND_ON_S = 1.0
 _ENDING_S = 120.0
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+for _number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(_number, signal.default_int_handler)
 
 _LOG = logging.getLogger("nox")
 
@@ -112,6 +114,18 @@ for _verb in (
     ("history", "run boot", "reports history", "Set earlier runs side by side; `-- --otava` looks for change points."),
     ("baseline", "run", "reports baseline", "Accept the newest run as normal: `-- NAME [RUN]`, for `--baseline NAME`."),
     ("bench", "bench", "benchmarks", "Run a benchmark, ours beside its peers': `-- load`."),
+    (
+        "mutants",
+        "tests boot",
+        "tests.mutants",
+        "Break the code one line at a time, and see that a test fails: `-- NAME`.",
+    ),
+    (
+        "docs",
+        "run",
+        "harness.tables",
+        "Write the generated parts of READMEs and schemas; `-- --check` only lists the old.",
+    ),
     ("offline_images", "run boot", "infra.images.offline", "Build the container images without a container registry."),
 ):
     _add_verb(*_verb)
@@ -140,21 +154,22 @@ def doctor(session: nox.Session) -> None:
     _run(session, "python", "-m", "infra", "doctor", *session.posargs)
 
 
-@nox.session
-def tests(session: nox.Session) -> None:
-    """Run the repository's own tests."""
+def _tests(session: nox.Session, *chosen: str) -> None:
     _install(session, "tests", "boot")
     _prepare_stack(session)
-    _run(session, "python", "-m", "pytest", *session.posargs)
+    _run(session, "python", "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *chosen, *session.posargs)
 
 
 @nox.session
-def docs(session: nox.Session) -> None:
-    """Write the generated parts of the READMEs and the schema again."""
-    _install(session, "run")
-    pages = [str(path) for pattern in ("*.md", "[a-z]*/**/*.md") for path in sorted(Path().glob(pattern))]
-    session.run("python", "-m", "fixtures.capabilities", silent=True)
-    _run(session, "python", "-m", "harness.tables", *pages, "chaos/profiles/schema.json")
+def tests(session: nox.Session) -> None:
+    """Run the repository's own tests, each mechanism for real (at most 5 minutes)."""
+    _tests(session, "-m", "not thorough")
+
+
+@nox.session
+def test_all(session: nox.Session) -> None:
+    """Run all of the repository's own tests."""
+    _tests(session)
 
 
 @nox.session
