@@ -17,6 +17,8 @@
 Anything else that escapes is a bug.
 """
 
+from harness.shown import ABSENT, HIDDEN, UNTOLD, is_secret, quotes, show_value
+
 
 class HeavyweatherError(Exception):
     """Base of the tree: catch it to print one clear line in place of a traceback."""
@@ -26,11 +28,21 @@ class InputError(HeavyweatherError):
     """The user's input breaks a rule.
 
     `source` is the file, option or variable it came from, `key` the place
-    within, `value` what stood there and `rule` what it should have been.
+    within, `value` what stood there (ABSENT where nothing did) and `rule` what
+    it should have been. A value whose key looks like a secret's is neither shown
+    nor kept; nor is a rule that quotes it. Nor is one that is `hidden`, by who
+    vouches for the rule.
     """
 
-    def __init__(self, source: str, key: str, value: object, rule: str) -> None:
-        super().__init__(f"{source}: {key} = {value!r}: {rule}")
+    def __init__(self, source: str, key: str, value: object, rule: str, *, hidden: bool = False) -> None:
+        if value is ABSENT:
+            message = f"{source}: {key}: {rule}"
+        elif hidden or is_secret(key):
+            rule = rule if hidden or not quotes(rule, value) else UNTOLD
+            value, message = HIDDEN, f"{source}: {key} = {HIDDEN}: {rule}"
+        else:
+            message = f"{source}: {key} = {show_value(value)}: {rule}"
+        super().__init__(message)
         self.source = source
         self.key = key
         self.value = value

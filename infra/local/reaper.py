@@ -13,7 +13,6 @@ import json
 import os
 import queue
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import IO
 
 from harness.errors import HeavyweatherError, StackError
 from harness.root import ROOT
+from harness.signals import ignore
 from harness.wait import wait_until
 from infra.processes import Living, Mark, end, find, minimal_environment, own_mark, runs
 
@@ -136,10 +136,8 @@ def _follow(pipe: IO[str], runner: Living | None) -> tuple[list[Living], list[Pa
 
 
 def _main(runner: str) -> int:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        # What ends the runner is often sent to everything near it, but this is who cleans up after.
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # What ends the runner is often sent to everything near it, but this is who cleans up after.
+    ignore("SIGINT", "SIGTERM", "SIGHUP")
     started, folders = _follow(sys.stdin, find(Mark.read(json.loads(runner))))
     left = [f"{living.mark.service} ({living.mark.process.pid})" for living in started if runs(living)]
     if left:

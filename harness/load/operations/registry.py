@@ -39,7 +39,7 @@ class Operations(Mapping[str, Registered]):
         if not name.isidentifier():
             raise ValueError(f"an operation's name is of letters, digits and _: {name!r}")
         if unknown := set(needs) - set(Addresses.__dataclass_fields__):
-            raise ValueError(f"{name} needs {', '.join(sorted(unknown))}, which no load has an address of")
+            raise ValueError(f"{name}: unknown client {', '.join(sorted(unknown))}")
 
         def add(operation: Operation[Clients]) -> Operation[Clients]:
             self._known[name] = Registered(operation, frozenset(needs))

@@ -53,9 +53,10 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def ignores(pid: int, number: signal.Signals) -> bool:
+def survives(pid: int, number: signal.Signals) -> bool:
+    """Whether a signal that ends a process by default is caught, and so has been taken care of."""
     status = Path(f"/proc/{pid}/status").read_text()
-    [mask] = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn")]
+    [mask] = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt")]
     return bool(mask & 1 << (number - 1))
 
 
@@ -70,7 +71,7 @@ def test_the_children_of_a_killed_runner_are_ended_and_its_folders_removed(
         assert not gone(child)
         if sys.platform == "linux":
             wait_until(
-                "reaper deaf to signals", lambda: None if ignores(reaper, signal.SIGHUP) else "not yet", limit_s=10
+                "reaper deaf to signals", lambda: None if survives(reaper, signal.SIGHUP) else "not yet", limit_s=10
             )
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 os.kill(reaper, number)
