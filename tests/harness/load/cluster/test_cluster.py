@@ -36,7 +36,7 @@ RATE_PER_S = 100.0
 HOME = parse_operations("t.toml", {"home": {"path": "/{number}", "key": "{number}"}})
 
 BROKEN = """
-from harness.load.registry import Operations
+from harness.load import Operations
 
 operations = Operations()
 
@@ -186,7 +186,7 @@ SOON_NOBODY = "import harness.load.cluster.worker\nharness.load.cluster.worker._
 
 CHILD = """
 import signal, sys
-from tests.harness.load.test_cluster import make, plan
+from tests.harness.load.cluster.test_cluster import make, plan
 if __name__ == "__main__":
     load = make(plan(sys.argv[1]), scheduler=sys.argv[2])
     load.start()

@@ -9,7 +9,7 @@ from harness.load.operations.registry import Operations, load_module
 from harness.records import Outcome
 
 GOOD = """
-from harness.load.registry import Operations
+from harness.load import Operations
 from harness.records import Outcome
 
 operations = Operations()
