@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from chaos.profile.timeline import Entry, Planned, expand, last_heal_s
 from harness.criteria import Abort, Budget, Observation
-from harness.load import LoadSettings, Ramp, Stage, constant, override
+from harness.load import DeclaredOperations, LoadSettings, LoadTable, Ramp, Stage, constant, override
 from harness.verdict import Decision
 
 # Steady state is proved at this share of the rate: enough to try every operation, too little to strain anything.
@@ -93,8 +93,8 @@ class Scenario:
         self,
         source: str,
         *,
-        load: Mapping[str, object],
-        operations: Mapping[str, object],
+        load: LoadTable,
+        operations: DeclaredOperations,
         budget: Mapping[str, object],
     ) -> Scenario:
         """Return the scenario with a target file's `[load]`, `[operations]` and `[budget]` applied.
