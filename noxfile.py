@@ -17,10 +17,12 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 
 # A run that is interrupted heals, takes down and reports: nox must not cut that short. A Ctrl-C reaches the run by
-# itself; what else stops nox is handed on as a SIGTERM after the first of these.
+# itself; what else stops nox is handed on as a SIGTERM after the first of these. Both count even where a script's `&`
+# has nox ignore them.
 _HAND_ON_S = 1.0
 _ENDING_S = 120.0
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.default_int_handler)
 
 
 def _install(session: nox.Session, group: str) -> None:
@@ -144,13 +146,31 @@ def offline_images(session: nox.Session) -> None:
     _run(session, "python", "-m", "infra.images.offline", *session.posargs)
 
 
-@nox.session
-def tests(session: nox.Session) -> None:
-    """Run the repository's own tests."""
+def _tests(session: nox.Session, *chosen: str) -> None:
     _install(session, "tests")
     _install(session, "boot")
     _prepare_stack(session)
-    _run(session, "python", "-m", "pytest", *session.posargs)
+    _run(session, "python", "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *chosen, *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the repository's own tests, each mechanism for real (at most 5 minutes)."""
+    _tests(session, "-m", "not thorough")
+
+
+@nox.session
+def test_all(session: nox.Session) -> None:
+    """Run all of the repository's own tests."""
+    _tests(session)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Break the code one line at a time, and see that a test fails: `nox -s mutants -- NAME`."""
+    _install(session, "tests")
+    _install(session, "boot")
+    _run(session, "python", "-m", "tests.mutants", *session.posargs)
 
 
 @nox.session
@@ -167,6 +187,13 @@ def types(session: nox.Session) -> None:
     _install(session, "tests")
     _install(session, "boot")
     session.run("mypy", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Write the generated tables of the READMEs, and the schemas, again; `-- --check` only names those that are old."""
+    _install(session, "run")
+    session.run("python", "-m", "harness.tables", *session.posargs)
 
 
 @nox.session

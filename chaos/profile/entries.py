@@ -18,6 +18,7 @@ from chaos.profile.fields import (
     broken,
     fields_of,
     parse_count,
+    parse_lasting_s,
     parse_texts,
     read_fields,
     refuse_unknown,
@@ -25,7 +26,6 @@ from chaos.profile.fields import (
 )
 from chaos.profile.swizzle import Swizzle
 from chaos.profile.timeline import STEPS_MAX, At, Change, Entry, Every, Planned, Ramp, expand, is_adjustable
-from harness.criteria import parse_lasting_s
 from harness.errors import InputError
 from harness.units import parse_duration_s
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from harness.criteria import parse_fraction
 from harness.errors import InputError
-from harness.units import parse_duration_s, parse_size_bytes
+from harness.units import parse_duration_s, parse_fraction, parse_size_bytes
 
 Schema = Mapping[str, object]
 # As `harness.units` reads them.
@@ -146,6 +145,14 @@ def scalar(parse: Callable[[str | float], float]) -> Callable[[object], float]:
         return parse(value)
 
     return parse_scalar
+
+
+def parse_lasting_s(value: str | float) -> float:
+    """Return a duration above 0, in seconds. Raises ValueError."""
+    duration_s = parse_duration_s(value)
+    if not duration_s > 0:
+        raise ValueError("must be above 0")
+    return duration_s
 
 
 def parse_text(value: object) -> str:

@@ -11,16 +11,16 @@ import dataclasses
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from chaos.profile.entries import parse_timeline
 from chaos.profile.fields import TEXT, Field, broken, fields_of, parse_text, read_fields, refuse_unknown
 from chaos.profile.scenario import Phases, Scenario
-from harness.criteria import Abort, Budget, Observation, parse_aborts, parse_observations
+from harness.criteria import Abort, Budget, Observation
 from harness.errors import InputError
 from harness.load import LoadSettings, LoadTable, Mix, Ramp, Sine, Spike, Stage, override
 from harness.root import ROOT
-from harness.tables import read
+from harness.tables import Listed, read
 
 _T = TypeVar("_T")
 PROFILES = ROOT / "chaos" / "profiles"
@@ -75,10 +75,8 @@ def parse_profile(
     asked, costs = _section(source, "load", table, errors), _section(source, "budget", table, errors)
     load = _gathered(errors, LOAD, lambda: override(LOAD, source, read(LoadTable, source, asked, where="load"), {}))
     kept = _gathered(errors, base, lambda: base.override(source, costs))
-    no_wish: tuple[Observation, ...] = ()
-    no_end: tuple[Abort, ...] = ()
-    wanted = _gathered(errors, no_wish, lambda: parse_observations(source, table.get("must_observe", [])))
-    ends = _gathered(errors, no_end, lambda: parse_aborts(source, table.get("abort_if", [])))
+    wanted = _listed(source, "must_observe", Observation, table, errors)
+    ends = _listed(source, "abort_if", Abort, table, errors)
     phases = _phases(source, _section(source, "phases", table, errors), errors)
     timeline = parse_timeline(source, table.get("timeline", []), errors)
     shape = _shape(source, table.get("shape", []), errors)
@@ -97,6 +95,11 @@ def _gathered(errors: list[Exception], otherwise: _T, parse: Callable[[], _T]) -
     except ExceptionGroup as group:
         errors += group.exceptions
         return otherwise
+
+
+def _listed(source: str, key: str, kind: Any, table: Mapping[str, object], errors: list[Exception]) -> tuple[Any, ...]:
+    nothing: tuple[Any, ...] = ()
+    return _gathered(errors, nothing, lambda: read(cast("Any", Listed[kind]), source, table.get(key, []), where=key))
 
 
 def _check_origin(source: str, table: Mapping[str, object], errors: list[Exception], *, recorded: bool) -> None:

@@ -10,13 +10,14 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from typing import cast
+from typing import Any, cast
 
 from chaos.faults.kinds import KINDS
 from chaos.profile.entries import FORMS, RAMP, SWIZZLE, can_change, parameters_of
-from chaos.profile.fields import DURATION, FRACTION, NUMBER, SIZE, TEXT, Field, Schema, fields_of
+from chaos.profile.fields import DURATION, FRACTION, SIZE, TEXT, Field, Schema, fields_of
 from chaos.profile.file import FIDELITY, PHASES, PROFILES, STAGES
-from harness.criteria import ABORT_KEYS, BUDGET_KEYS, LIMIT_KEYS, OBSERVATION_KEYS
+from harness.criteria import Abort, Budget, Observation
+from harness.tables import marked_schema
 
 FILE = PROFILES / "schema.json"
 _COUNT: Schema = {"type": "integer", "minimum": 1}
@@ -34,9 +35,9 @@ def schema() -> dict[str, object]:
         "phases": _table(PHASES.values(), "how long each phase lasts", names=PHASES),
         "shape": {"type": "array", "items": {"oneOf": [_stage(name, kind) for name, kind in STAGES.items()]}},
         "timeline": {"type": "array", "items": {"oneOf": _entries()}},
-        "must_observe": {"type": "array", "items": _object(OBSERVATION_KEYS)},
-        "budget": _budget(),
-        "abort_if": {"type": "array", "items": _object(ABORT_KEYS, required=("series", "statistic"))},
+        "must_observe": {"type": "array", "items": _unmarked(marked_schema(Observation))},
+        "budget": _unmarked(marked_schema(Budget)),
+        "abort_if": {"type": "array", "items": _unmarked(marked_schema(Abort))},
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -134,29 +135,15 @@ def _load() -> dict[str, object]:
     return _object(properties, about="as in a target file, which may change it")
 
 
-def _budget() -> dict[str, object]:
-    units = {key: _unit(key) for key in BUDGET_KEYS if key != "series"}
-    level: Schema = {"type": ["number", "string"]}
-    known: dict[str, Schema] = {
-        "statistic": TEXT,
-        "window_s": DURATION,
-        "bad_windows": {"type": "integer", "minimum": 0},
-        "when": TEXT,
-        "except": _NAMES,
-    }
-    limit = _object({key: known.get(key, level) for key in LIMIT_KEYS})
-    limits = {"oneOf": [limit, {"type": "array", "items": limit, "minItems": 1}, {"const": False}]}
-    series: Schema = {"type": "object", "additionalProperties": limits}
-    return _object({**units, "series": series}, about="as in a target file, which cannot change it")
-
-
-def _unit(key: str) -> Schema:
-    words = key.split("_")
-    if "bytes" in words:
-        return SIZE
-    if "s" in words:
-        return DURATION
-    return FRACTION if words[-1] == "fraction" else NUMBER
+def _unmarked(part: Any) -> Any:
+    """Return a part of a schema without the marks that lead back to quantities."""
+    if isinstance(part, list):
+        return [_unmarked(inner) for inner in part]
+    return (
+        {key: _unmarked(inner) for key, inner in part.items() if key != "x-quantity"}
+        if isinstance(part, Mapping)
+        else part
+    )
 
 
 def _first_line(kind: type) -> str:

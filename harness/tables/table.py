@@ -128,6 +128,10 @@ class Table(BaseModel):
         """Return `base` with the keys that this table gives in place of its own."""
         return base.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
 
+    def written(self) -> dict[str, object]:
+        """Return the table as JSON has it, in SI units, without the keys that are at their defaults."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Wrap the model in what completes its errors."""

@@ -30,7 +30,7 @@ _HEAD_START_S = 1.0
 _SILENCE_S = 15.0
 _CLOCK_LOOKS = 5
 _RPC_LIMIT_S = 10.0
-_DEAF = "import signal\ndef dask_setup(worker):\n    signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+_DEAF = "from harness.signals import ignore\ndef dask_setup(worker):\n    ignore('SIGINT', 'SIGHUP')\n"
 
 
 class ClusterLoad:
@@ -135,7 +135,7 @@ class ClusterLoad:
                     dashboard_address=None,
                     memory_limit=0,
                     silence_logs=50,
-                    # A Ctrl-C reaches every process of a terminal: the run's own one tells them when to stop.
+                    # A Ctrl-C or a hangup reaches every process of a terminal: the run's own tells them when to stop.
                     preload=[_DEAF],
                 )
             )

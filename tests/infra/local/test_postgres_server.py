@@ -78,12 +78,12 @@ def test_it_is_durable_has_a_password_and_is_not_root(server: Running) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
         ask(server.dsn.replace(PASSWORD, "guess"), "SELECT 1")
     assert not (server.folder / "password").exists()
-    assert psutil.Process(server.child.mark.pid).uids().effective != 0
+    assert psutil.Process(server.child.mark.process.pid).uids().effective != 0
     assert (server.folder / "install").exists() == AS_ROOT
 
 
 def test_it_ends_politely_and_with_all_its_processes(server: Running) -> None:
-    family = [psutil.Process(server.child.mark.pid), *psutil.Process(server.child.mark.pid).children(recursive=True)]
+    family = [server.child.living.process, *server.child.living.process.children(recursive=True)]
     assert len(family) > 3
     end([server.child.living])
     assert server.child.popen.wait(timeout=1) == 0
