@@ -256,7 +256,7 @@ def test_down_ends_paused_and_killed_containers_too(client: docker.DockerClient,
 RUNNER = """
 import sys
 from pathlib import Path
-from infra.compose import ComposeStack
+from infra.compose.stack import ComposeStack
 from infra.stack import StackPlan
 ComposeStack(StackPlan(sys.argv[1], Path(sys.argv[2]))).up()
 print("up", flush=True)

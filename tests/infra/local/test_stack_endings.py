@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no Redis server
 RUNNER = """
 import signal, sys
 from pathlib import Path
-from infra.local import LocalStack
+from infra.local.stack import LocalStack
 from infra.stack import StackPlan
 stack = LocalStack(StackPlan("endings", Path(sys.argv[1])))
 stack.up()
