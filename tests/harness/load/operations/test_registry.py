@@ -35,7 +35,11 @@ def test_an_operation_is_known_by_its_name() -> None:
 
 @pytest.mark.parametrize(
     ("name", "needs", "rule"),
-    [("read", ("api",), "two operations"), ("a-b", ("api",), "letters, digits"), ("b", ("kafka",), "needs kafka")],
+    [
+        ("read", ("api",), "two operations"),
+        ("a-b", ("api",), "letters, digits"),
+        ("b", ("kafka",), "unknown client kafka"),
+    ],
 )
 def test_what_cannot_be_registered_is_refused(name: str, needs: tuple[str, ...], rule: str) -> None:
     operations = Operations()
