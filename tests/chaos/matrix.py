@@ -22,7 +22,7 @@ from chaos.faults.packets import nftables as firewall
 from chaos.faults.stores.ballast import BALLAST_PREFIX
 from chaos.healing.guardian import LOG_NAME
 from chaos.healing.heal import clear, describe_residue
-from chaos.healing.ledger import FILE_NAME, read_open
+from chaos.healing.ledger import FILE_NAME, read_ledger
 from chaos.sight import Seen
 from harness.errors import ChaosError, NotReady
 from harness.wait import wait_until
@@ -171,7 +171,7 @@ class Stage:
     def heal_by_hand(self, kind: str, parameters: Mapping[str, object]) -> None:
         """Have a runner and its guardian die with a fault in place: that is seen, and put back by hand."""
         with self.died([(kind, parameters)], guardian=True, **STEPS["injected"]) as (_, ledger):
-            assert {entry.fault for entry in read_open(ledger)} == {kind}
+            assert {entry.fault for entry in read_ledger(ledger).open} == {kind}
             if kind not in GONE_WITH_THE_RUNNER:
                 assert self.broken() != []
             left = len(describe_residue(self.runs))
@@ -195,7 +195,7 @@ class Stage:
 
     def unclean(self, ledger: Path) -> str | None:
         """Return what of the stack is not as it should be."""
-        left = [str(entry) for entry in read_open(ledger)] + self.broken()
+        left = [str(entry) for entry in read_ledger(ledger).open] + self.broken()
         return "; ".join(left) or None
 
     def broken(self) -> list[str]:

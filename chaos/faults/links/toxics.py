@@ -179,9 +179,6 @@ class LimitData:
         return {"limit_bytes": self.limit_bytes}
 
 
-TOXICS = (Noop, Latency, Bandwidth, SlowClose, Timeout, ResetPeer, Slicer, LimitData)
-
-
 def _check(name: str, value: float, least: float, most: float, unit: str) -> None:
     # Written so that what is not a number is not in range.
     if not least <= value <= most:

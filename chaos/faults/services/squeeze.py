@@ -75,7 +75,6 @@ class _AimedSqueeze:
     def __init__(self, fault: SqueezeFault, container: Squeezable, former: Allowance) -> None:
         self._fault = fault
         self._container = container
-        self._former = former
         self._memory_bytes = None if fault.memory_bytes is None else int(fault.memory_bytes)
         self._cores = None if fault.cpu_cores is None else round(fault.cpu_cores, _CORES_DECIMALS)
         cpu, memory = self._cores is not None, self._memory_bytes is not None

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.history.versions import StaleReplies, check_stale
+from harness.history.versions import StaleReplies
 from harness.records import UNVERSIONED, Outcome, Sample
 from harness.verdict import Finding, Verdict
+from tests.harness.history.folds import check_stale
 from tests.harness.judging.checks.registers import fits, read, working, wrote
 
 Checker = Callable[[Iterable[Sample]], list[Finding]]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.faults.links.toxics import TOXICS, Bandwidth, Latency, LimitData, Noop, ResetPeer, Slicer, SlowClose, Timeout
+from chaos.faults.links.toxics import Bandwidth, Latency, LimitData, Noop, ResetPeer, Slicer, SlowClose, Timeout
 from chaos.targets import Toxic
 
 NO_NUMBERS = [math.inf, -math.inf, math.nan]
@@ -73,11 +73,6 @@ def test_toxics_act_towards_the_caller_unless_told_otherwise() -> None:
 def test_toxicity_is_whole_but_for_a_reset_that_only_waits() -> None:
     assert {toxic.toxicity for toxic in (Noop(), Latency(0.1), Timeout(0), ResetPeer())} == {1.0}
     assert ResetPeer(toxicity=0).toxicity == 0
-
-
-def test_there_is_a_record_for_every_toxic_of_the_server() -> None:
-    names = {"noop", "latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data"}
-    assert {toxic.kind for toxic in TOXICS} == names
 
 
 def test_the_control_does_nothing() -> None:
