@@ -28,7 +28,7 @@ def judged(asked: Observation, events: Iterable[Event] = (), **series: Iterable[
 
 
 def at_least(series: str, statistic: Statistic, minimum: float, **changes: Any) -> SeriesSeen:
-    return SeriesSeen(series, statistic, Range(minimum, None), changes.pop("when", When.WARM), **changes)
+    return SeriesSeen(series=series, statistic=statistic, min=minimum, **changes)
 
 
 def counts(**at: float) -> list[float]:
@@ -77,9 +77,9 @@ def test_of_levels_one_is_enough(one: float, other: float) -> None:
     assert judged(at_least("process.*.fds", Statistic.MAX, 9), **shown).verdict is Verdict.PASS
     finding = judged(at_least("process.*.fds", Statistic.MAX, 11), **shown)
     assert (finding.verdict, finding.observed) == (Verdict.INCONCLUSIVE, "max 9 after warm-up")
-    low = SeriesSeen("process.*.fds", Statistic.MIN, Range(None, 1.0), When.WARM)
+    low = SeriesSeen(series="process.*.fds", statistic=Statistic.MIN, max=1.0)
     assert judged(low, **shown).verdict is Verdict.PASS
-    within = SeriesSeen("process.*.fds", Statistic.MEAN, Range(3.0, 8.0), When.WARM, ("process.auth.*",))
+    within = at_least("process.*.fds", Statistic.MEAN, 3.0, max=8.0, excepted=("process.auth.*",))
     assert judged(within, **shown).observed == f"mean {one:g} after warm-up"
 
 
@@ -114,7 +114,8 @@ def half(value: float) -> list[float]:
     ],
 )
 def test_what_was_not_looked_at_was_not_seen(statistic: Statistic, wanted: Range, verdict: Verdict) -> None:
-    finding = judged(SeriesSeen("process.api.fds", statistic, wanted, When.WARM), process__api__fds=half(5.0))
+    asked = SeriesSeen(series="process.api.fds", statistic=statistic, min=wanted.minimum, max=wanted.maximum)
+    finding = judged(asked, process__api__fds=half(5.0))
     assert finding.verdict is verdict
     assert ("but only 50% of the samples present" in finding.observed) is (verdict is Verdict.INCONCLUSIVE)
 
@@ -145,21 +146,21 @@ RESTARTS = [Event(t_s, "service_restarted", {"service": "api"}) for t_s in (3.0,
     ],
 )
 def test_events_are_counted(
-    minimum: float | None, maximum: float | None, when: When, observed: str, verdict: Verdict
+    minimum: int | None, maximum: int | None, when: When, observed: str, verdict: Verdict
 ) -> None:
-    asked = EventSeen("service_restarted", (("service", "a*"),), Range(minimum, maximum), when)
+    asked = EventSeen(event="service_restarted", where={"service": "a*"}, min=minimum, max=maximum, when=when)
     others = [Event(5.0, "service_restarted", {"service": "redis"}), Event(5.0, "phase", {"service": "api"})]
     finding = judged(asked, [*RESTARTS, *others])
     assert (finding.verdict, finding.observed, finding.where) == (verdict, observed, "service_restarted (service a*)")
 
 
 def test_a_kind_of_event_that_there_is_not_is_told_with_the_nearest() -> None:
-    finding = judged(EventSeen("service_restart", (), Range(1, None), When.WARM), RESTARTS)
+    finding = judged(EventSeen(event="service_restart"), RESTARTS)
     assert finding.message == (
         "not seen: service_restart, 0 after warm-up (there is service_restarted), wanted at least 1:"
         " without it a pass would prove nothing"
     )
-    assert judged(EventSeen("oom_killed", (), Range(1, None), When.WARM)).observed == "0 after warm-up"
+    assert judged(EventSeen(event="oom_killed")).observed == "0 after warm-up"
 
 
 @PATIENT
