@@ -25,10 +25,10 @@ from harness.tables import (
     Broken,
     Count,
     Gathered,
-    Listed,
     PositiveDuration,
     Quantity,
     SeriesName,
+    Some,
     Table,
     is_series_name,
     keys_of,
@@ -172,8 +172,7 @@ class Level:
 
 
 Amount = Annotated[float | None, Level()]
-_EXCEPT = Field(min_length=1, validation_alias="except", serialization_alias="except")
-Excepted = Annotated[Listed[SeriesName], _EXCEPT]
+Excepted = Annotated[Some[SeriesName], Field(validation_alias="except", serialization_alias="except")]
 
 
 class SeriesLimit(Table):

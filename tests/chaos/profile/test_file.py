@@ -139,7 +139,7 @@ def test_a_whole_profile_is_a_scenario() -> None:
         Planned(50.0, 60.5, jitter, course=tuple(drawn)),
     )
     assert len(scenario.must_observe) == 1
-    assert scenario.budget == dataclasses.replace(Budget(), recovery_s=3.0)
+    assert scenario.budget == Budget(recovery_s=3.0)
 
 
 def test_what_is_left_out_is_as_in_the_suites() -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -19,9 +19,9 @@ from chaos.profile.file import load_profile, parse_profile, shipped
 from chaos.profile.recorded import SCENARIO_NAME, from_json, read_scenario, to_json, write_scenario
 from chaos.profile.scenario import Phases, Scenario
 from chaos.profile.timeline import At, Entry, expand
-from harness.criteria.aborts import parse_aborts
+from harness.criteria.aborts import Abort
 from harness.criteria.budget import Budget
-from harness.criteria.observations import parse_observations
+from harness.criteria.observations import Observation
 from harness.errors import InputError
 from harness.load.engine.users import Users
 from harness.load.load_table import LoadTable
@@ -31,7 +31,8 @@ from harness.load.schedule.cancels import Cancels
 from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
 from harness.load.websocket.sockets import Sockets
-from harness.tables import validate
+
+from harness.tables import Listed, read, validate
 from suites.soak.scenarios import REPLIES, SHORT
 from tests.chaos.drawn import timelines
 
@@ -49,7 +50,8 @@ BUDGET = Budget().override(
         },
     },
 )
-OBSERVED = parse_observations(
+OBSERVED: Any = read(
+    cast("Any", Listed[Observation]),
     "t",
     [
         {"outcome": "cancelled", "operation": "cache_*", "min": 20},
@@ -58,7 +60,8 @@ OBSERVED = parse_observations(
         {"series": "load.*.timed_out", "statistic": "sum", "max": 9, "except": ["load.rpc_echo.timed_out"]},
     ],
 )
-ABORTS = parse_aborts(
+ABORTS: Any = read(
+    cast("Any", Listed[Abort]),
     "t",
     [
         {"series": "load.*.timed_out", "statistic": "sum", "max": 100, "windows_in_a_row": 2, "verdict": "FAIL"},
