@@ -61,7 +61,7 @@ class Service(Table):
 
     def check(self) -> Iterator[Broken]:
         """Yield what is wrong between the keys."""
-        if not (self.measured or getattr(self, "url", "")):
+        if not self.measured and not getattr(self, "url", ""):
             yield "measured", "must be true, unless there is a url: what a run starts, it measures"
 
 
