@@ -169,7 +169,7 @@ class Target(Table):
 
     @property
     def ready(self) -> str:
-        """The path at which the api says whether all that it needs works; empty where none is named."""
+        """The path that answers 2xx only while all that the api needs works; empty where none is named."""
         return self.services.api.ready
 
     @property
