@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from chaos.faults.fault import Drawn, Fault
+from chaos.faults.fault import Drawn, Fault, is_adjustable
 from chaos.faults.kinds import KINDS
 from chaos.profile.fields import (
     DURATION,
@@ -24,7 +24,7 @@ from chaos.profile.fields import (
     scalar,
 )
 from chaos.profile.swizzle import Swizzle
-from chaos.profile.timeline import STEPS_MAX, At, Change, Entry, Every, Planned, Ramp, expand, is_adjustable
+from chaos.profile.timeline import STEPS_MAX, At, Change, Entry, Every, Planned, Ramp, expand
 from harness.criteria import parse_lasting_s
 from harness.errors import InputError
 from harness.units import parse_duration_s
