@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from chaos.faults.links.toxics import Bandwidth, Latency, LimitData, Noop, Reset
 from chaos.faults.ranges import hints_of, range_of
 from chaos.targets import Toxic
 
-TOXICS = [each for each in vars(toxics).values() if isinstance(each, type) and "kind" in vars(each)]
+TOXICS: list[type[Any]] = [each for each in vars(toxics).values() if isinstance(each, type) and "kind" in vars(each)]
 NO_NUMBERS = [math.inf, -math.inf, math.nan]
 Make = Callable[[float], Toxic]
 
