@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BOOT := .boot
 NOX := $(BOOT)/bin/nox
-VERBS := soak-short soak-replies replay twins heal up down doctor report history baseline bench offline-images lint types lock
+VERBS := soak-short soak-replies replay twins heal up down doctor report history baseline bench offline-images docs lint types lock
 
 .PHONY: help test clean $(VERBS)
 

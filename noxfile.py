@@ -170,6 +170,13 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Write the generated tables of the READMEs, and the schemas, again; `-- --check` only names those that are old."""
+    _install(session, "run")
+    session.run("python", "-m", "harness.tables", *session.posargs)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Lock the dependency groups of pyproject.toml again, for every platform, with hashes and no addresses."""
     _install(session, "boot")

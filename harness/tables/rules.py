@@ -83,9 +83,10 @@ def translate(error: ErrorDetails, known: Iterable[str] = ()) -> PydanticCustomE
         choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         return unknown_key(str(error["input"]), choices) if in_key else one_of(choices)
     if kind in _SHAPES:
-        # A text in place of a table may be the address that belongs into the table.
+        # What stands in place of a table may be what belongs into the table: an address, say.
         text = isinstance(error["input"], str)
-        return rule(f"{_SHAPES[kind]}{', not a text' if text else ''}", hidden=text or in_key)
+        hidden = in_key or isinstance(error["input"], str | list | tuple)
+        return rule(f"{_SHAPES[kind]}{', not a text' if text else ''}", hidden=hidden)
     if ours := kind in {"value_error", "assertion_error"}:
         words = one_line(str(context.get("error", ""))) or "is not valid"
     else:
