@@ -125,24 +125,25 @@ def _form_of(table: Mapping[Any, Any]) -> type[_Form]:
 
 
 def read_entry(value: Any) -> Entry:
-    """Return the entry that a table describes. Raises pydantic's ValidationError, and ValueError for what is no table."""
+    """Return the entry that a table describes. Raises pydantic's ValidationError, or a rule for what is no table."""
     if not isinstance(value, Mapping):
         raise rule('must be a table such as { at = "5 s", for = "10 s", ... }', hidden=isinstance(value, str))
-    if {"swizzle", "gap"} & value.keys():
-        found = Gathered(keys_of(Swizzled))
-        with found.at(value):
-            return validate(Swizzled, value).swizzled()
-        found.finish()
-    return _read_fault_entry(value, _form_of(value))
+    if not {"swizzle", "gap"} & value.keys():
+        return _read_fault_entry(value)
+    found, entry = Gathered(keys_of(Swizzled)), None
+    with found.at(value):
+        entry = validate(Swizzled, value).swizzled()
+    found.finish()
+    return cast("Entry", entry)
 
 
-def _read_fault_entry(value: Mapping[str, Any], form: type[_Form]) -> Entry:
-    name = value.get("fault")
+def _read_fault_entry(value: Mapping[str, Any]) -> Entry:
+    form, name = _form_of(value), value.get("fault")
     kind = KINDS.get(name) if isinstance(name, str) else None
     parameters = keys_of(kind) if kind else ()
     known = ("fault", *keys_of(form), *filter(None, [form.changes]), *parameters)
     found = Gathered(known)
-    times = fault = None
+    times = fault = entry = None
     with found.at(value):
         times = validate(form, {key: value[key] for key in keys_of(form) if key in value})
     if kind is None:
@@ -156,9 +157,9 @@ def _read_fault_entry(value: Mapping[str, Any], form: type[_Form]) -> Entry:
         # A form that needs a change has noted that there is none.
         if times is not None and fault is not None and (changes or form is not Ramped):
             with found.at(value):
-                return times.entry(fault, changes)
+                entry = times.entry(fault, changes)
     found.finish()
-    raise AssertionError("an entry that cannot be read has an error")
+    return cast("Entry", entry)
 
 
 def _changes(
@@ -198,12 +199,12 @@ def _changed(found: Gathered, table: Any, kind: type[Any], fault: Any, *place: s
         words = f"must be a table of what changes, of {', '.join(parameters) or 'no parameter, for it has none'}"
         found.refuse(rule(words, absent=table is None), table, *place)
         return None
-    unknown = [key for key in table if key not in parameters]
-    for key in unknown:
+    for key in (key for key in table if key not in parameters):
         found.refuse(unknown_key(str(key), parameters), table[key], *place, key)
+    given = {key: table[key] for key in parameters if key in table}
     if fault is not None:
-        with found.at(table, *place):
-            return cast("Fault", validate(kind, {**values_of(fault), **{k: table[k] for k in table if k in parameters}}))
+        with found.at(given, *place):
+            return cast("Fault", validate(kind, {**values_of(fault), **given}))
     return None
 
 
@@ -224,8 +225,8 @@ def _fault_schema(name: str, kind: type[Any]) -> dict[str, Any]:
         change = _object({**marked_schema(_Moment)["properties"], **parameters}, "at_s")
         properties["course"] = {"type": "array", "items": change, "description": "What becomes of it, in order."}
     times = [{"required": ["at", "for"]}, {"required": ["inject_s", "heal_s"]}]
-    needed = ["fault", *fault.get("required", ())]
-    return {**_object({**properties, **fault["properties"]}, *needed), "description": fault["description"], "oneOf": times}
+    whole = _object({**properties, **fault["properties"]}, "fault", *fault.get("required", ()))
+    return {**whole, "description": fault["description"], "oneOf": times}
 
 
 def _object(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:

@@ -7,37 +7,54 @@ where the incident is described, and in what way this is and is not that.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
 from chaos.profile.entries import Timeline
-from chaos.profile.load_section import LOAD, LoadSection, read_load
 from chaos.profile.scenario import Phases, Scenario
 from harness.criteria import Abort, Budget, Observation
 from harness.errors import InputError
-from harness.load import Ramp, Sine, Spike
+from harness.load import LoadSettings, LoadTable, Mix, Ramp, Sine, Spike, override
 from harness.root import ROOT
-from harness.tables import Duration, Listed, Table, Tagged, Text, json_schema_text, read, read_toml
+from harness.tables import (
+    ByHand,
+    Duration,
+    Listed,
+    Table,
+    Tagged,
+    Text,
+    json_schema_text,
+    keys_of,
+    marked_schema,
+    read,
+    read_toml,
+    validate,
+)
 
 PROFILES = ROOT / "chaos" / "profiles"
+LOAD = LoadSettings(100.0, Mix({"rpc_echo": 0.3, "ledger_write": 0.2, "cache_put": 0.2, "cache_get": 0.3}))
 STAGES: Mapping[str, type[Any]] = {"ramp": Ramp, "spike": Spike, "sine": Sine}
-# In a file a phase is called without its unit, which its value has.
-PHASES: Mapping[str, dataclasses.Field[Any]] = {
-    field.name.removesuffix("_s"): field for field in dataclasses.fields(Phases)
-}
-if TYPE_CHECKING:
-    PhasesTable = Table
-else:
-    PhasesTable = create_model(
-        "PhasesTable",
-        __base__=Table,
-        __doc__="How long each phase lasts.",
-        **{name: (Duration, Field(field.default, description=ABOUT[name])) for name, field in PHASES.items()},
-    )
+
+
+def _phases_table() -> type[Table]:
+    """Return the table of Phases: in a file a phase is called without its unit, which its value has."""
+    described = marked_schema(Phases)["properties"]
+    fields: dict[str, Any] = {
+        name.removesuffix("_s"): (Duration, Field(getattr(Phases(), name), description=described[name]["description"]))
+        for name in keys_of(Phases)
+    }
+    return create_model("PhasesTable", __base__=Table, **fields)
+
+
+PHASES = _phases_table()
+
+
+def _read_phases(value: object) -> Phases:
+    lengths = validate(PHASES, value).model_dump()
+    return Phases(**{f"{name}_s": length for name, length in lengths.items()})
 
 
 class Fidelity(Table):
@@ -46,17 +63,17 @@ class Fidelity(Table):
     mechanism: Text
     """What breaks, and how."""
     magnitude: Text
-    """How much, and how long."""
+    """How much of it, and how long."""
     topology: Text
-    """Where, among what."""
+    """Among what."""
 
 
 class Played(Table):
     """What a profile and a recorded scenario have in common."""
 
-    load: LoadSection = {}
-    """As in a target file, which may change it."""
-    phases: PhasesTable = PhasesTable()
+    load: LoadTable = Field(default_factory=LoadTable)
+    """As in a target file, which goes above it."""
+    phases: Annotated[Phases, ByHand(_read_phases, lambda: marked_schema(PHASES))] = Field(default_factory=Phases)
     """How long each phase lasts."""
     shape: Listed[Annotated[Ramp | Spike | Sine, Tagged("stage", STAGES)]] = ()
     """What the load does after warm-up, stage by stage, before it goes on at its rate."""
@@ -64,22 +81,22 @@ class Played(Table):
     """The faults."""
     must_observe: Listed[Observation] = ()
     """What must have been observed for a pass to mean anything."""
-    budget: Budget = Budget()
-    """As in a target file, which cannot change it."""
+    budget: Budget = Field(default_factory=Budget)
+    """As in a target file; this goes above it."""
     abort_if: Listed[Abort] = ()
     """What ends a run early."""
 
 
 class Profile(Played):
-    """A profile's file."""
+    """An incident to be played."""
 
     source: Text
     """Where the incident is described: an address or a title."""
     fidelity: Fidelity
-    """In which ways what is played is what happened."""
+    """In which ways what is played is what happened, and in which it is not."""
 
 
-class Recorded(Played):
+class RecordedProfile(Played):
     """What a run folder keeps of a scenario, which may be of no incident."""
 
     source: Text | None = None
@@ -100,34 +117,23 @@ def shipped() -> list[Path]:
 
 
 def schema_text() -> str:
-    """Return the JSON Schema of a profile's file: `python -m harness.tables chaos/profiles/schema.json`."""
+    """Return the JSON Schema of profiles, as `profiles/schema.json` has it."""
     made_by = f"{__name__}:{schema_text.__name__}"
     return json_schema_text(Profile, title="Profile: an incident to be played", made_by=made_by)
 
 
 def parse_profile(
-    source: str, name: str, table: Mapping[str, object], *, kind: type[Played] = Profile, budget: Budget | None = None
+    source: str, name: str, table: Mapping[str, object], *, kind: type[Played] = Profile, base: Budget | None = None
 ) -> Scenario:
-    """Return the scenario that a profile's table describes, in the form of `kind`; `source` names it in errors.
+    """Return the scenario that a profile's table describes, as a table of `kind`; `source` names it in errors.
 
-    `budget` is what its own budget is laid over. Raises an ExceptionGroup of an InputError for each rule broken.
+    `base` is what its own budget is laid over. Raises an ExceptionGroup of an InputError for each rule broken.
     """
-    errors: list[Exception] = []
-    played, load = None, LOAD
+    played = read(kind, source, table)
+    load, phases, budget = override(LOAD, source, played.load, {}), played.phases, played.budget.over(base or Budget())
+    wanted, ends = played.must_observe, played.abort_if
     try:
-        played = read(kind, source, table)
-    except ExceptionGroup as group:
-        errors += group.exceptions
-    try:
-        load = read_load(source, table.get("load", {}))
-    except ExceptionGroup as group:
-        errors += group.exceptions
-    if played is not None and not errors:
-        phases = Phases(**{f"{phase}_s": length for phase, length in played.phases.model_dump().items()})
-        kept = played.budget.over(budget or Budget())
-        wanted, ends = played.must_observe, played.abort_if
-        try:
-            return Scenario(name, load, phases, played.timeline, played.shape, kept, wanted, ends, profile=table)
-        except ValueError as error:
-            errors.append(InputError(source, "phases.faults", f"{phases.faults_s:g} s", str(error)))
-    raise ExceptionGroup(f"{source}: breaks {len(errors)} rule(s)", errors)
+        return Scenario(name, load, phases, played.timeline, played.shape, budget, wanted, ends, profile=table)
+    except ValueError as error:
+        broken = InputError(source, "phases.faults", phases.faults_s, str(error))
+        raise ExceptionGroup(f"{source}: breaks 1 rule", [broken]) from None

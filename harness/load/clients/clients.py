@@ -95,5 +95,5 @@ async def open_clients(
 
 def _opened(client: T | None, need: str) -> T:
     if client is None:
-        raise LoadError(f"an operation asked for the client of {need}, which it does not say that it needs")
+        raise LoadError(f"an operation uses the {need} client: client {need} missing from needs=")
     return client
