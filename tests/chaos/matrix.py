@@ -73,21 +73,19 @@ OF_CONTAINERS: Faults = {
     or kind in {"latency", "rst_live", "partition", "packet_loss", "pause", "squeeze", *ENDINGS}
 }
 # As many as there can be at once, on one stack.
-TOGETHER: Sequence[tuple[str, Mapping[str, object]]] = [
-    (kind, {**IN_CONTAINERS[kind], **other})
-    for kind, other in {
-        "flush_cache": {},
-        "fill_disk": {},
-        "exhaust_connections": {},
-        "latency": {"target": "client_api"},
-        "bandwidth": {"target": "client_api", "bytes_per_s": 10_000.0},
-        "blackhole_established": {"target": "client_auth"},
-        "down": {"target": "api_auth"},
-        "packet_loss": {"target": "api_postgres"},
-        "partition": {},
-        "pause": {},
-    }.items()
-]
+_ELSEWHERE: Faults = {
+    "flush_cache": {},
+    "fill_disk": {},
+    "exhaust_connections": {},
+    "latency": {"target": "client_api"},
+    "bandwidth": {"target": "client_api", "bytes_per_s": 10_000.0},
+    "blackhole_established": {"target": "client_auth"},
+    "down": {"target": "api_auth"},
+    "packet_loss": {"target": "api_postgres"},
+    "partition": {},
+    "pause": {},
+}
+TOGETHER = [(kind, {**IN_CONTAINERS[kind], **other}) for kind, other in _ELSEWHERE.items()]
 # For a start.
 BY_HAND = {"down", "fill_disk", "kill", "squeeze"}
 # What has no inverse has no step between the undoing and its end.

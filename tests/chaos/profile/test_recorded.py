@@ -53,7 +53,7 @@ BUDGET = Budget().override(
     },
 )
 OBSERVED = read(
-    Listed[Observation],  # type: ignore[type-abstract]
+    Listed[Observation],
     "t",
     [
         {"outcome": "cancelled", "operation": "cache_*", "min": 20},
