@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.errors import EnvironmentMissing, HeavyweatherError, explain
 from harness.root import ROOT
+from harness.signals import handle_inherited
 from infra import doctor
 from infra.local import leftovers
 from infra.providers import PROVIDERS, make_stack
@@ -26,6 +27,7 @@ _MISSING = 4
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code; what goes wrong is said in one line on stderr."""
+    handle_inherited()
     options = _parser().parse_args(arguments)
     verbs: Mapping[str, Callable[[argparse.Namespace], int]] = {
         "doctor": _doctor,

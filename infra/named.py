@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
+from harness.identity import ProcessId
 from harness.records import ProcessRef
 from infra.stack import Endpoint
 
@@ -103,7 +104,7 @@ def listening_process(service: str, endpoint: Endpoint) -> ProcessRef | None:
         oldest = min(processes, key=lambda process: process.create_time(), default=None)
         if oldest is None or any(word in oldest.name().lower() for word in _FORWARDERS):
             return None
-        return ProcessRef(service, oldest.pid, oldest.create_time())
+        return ProcessRef(service, ProcessId.of(oldest))
     except psutil.Error:
         return None
 

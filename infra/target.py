@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, model_validator
 
+from harness.criteria import Budget
 from harness.load import DeclaredOperations, LoadTable
 from harness.tables import Broken, Gathered, Listed, Table, Text, keys_of, read, read_toml, rule, unknown_key
 from infra.named import check_allowed_host, check_named_url
@@ -131,7 +132,7 @@ class Target(Table):
     """Overrides the scenarios' load."""
     operations: DeclaredOperations = Field({})
     """HTTP operations of your own, by name."""
-    budget: Mapping[str, Any] = Field({})
+    budget: Budget = Budget()
     """Overrides the scenarios' budget."""
 
     @model_validator(mode="wrap")

@@ -16,9 +16,9 @@ from typing import Any
 
 from harness.heartbeat import Word, read_words
 from harness.records import Event, FaultWindow
-from harness.stats import tell_answers
+from harness.stats import answers_text
 from harness.units import format_s
-from harness.verdict import Finding, Verdict
+from harness.verdict import Finding, Result, Verdict
 
 TIMELINE = "timeline.json"
 
@@ -43,7 +43,7 @@ class FaultRow:
     parts: tuple[str, ...] = ()
 
 
-def fault_rows(events: Sequence[Event], findings: Iterable[Finding], run_folder: Path) -> list[FaultRow]:
+def fault_rows(events: Sequence[Event], results: Iterable[Result], run_folder: Path) -> list[FaultRow]:
     """Return every fault that was played, in order, then those that were only planned."""
     rows = _played(events)
     planned = _planned(run_folder)
@@ -52,7 +52,7 @@ def fault_rows(events: Sequence[Event], findings: Iterable[Finding], run_folder:
         if same is not None:
             planned.remove(same)
             rows[n] = dataclasses.replace(row, planned_s=same.planned_s)
-    return _with_recoveries(rows, events, findings) + planned
+    return _with_recoveries(rows, events, results) + planned
 
 
 def fault_windows(events: Iterable[Event]) -> list[tuple[FaultWindow, Mapping[str, object]]]:
@@ -115,35 +115,35 @@ def _planned(run_folder: Path) -> list[FaultRow]:
         return []
 
 
-def _with_recoveries(rows: list[FaultRow], events: Sequence[Event], findings: Iterable[Finding]) -> list[FaultRow]:
-    """Give each healed fault its recovery: the judge's findings, or where it said nothing what the canary told."""
-    judged: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in findings:
-        judged[finding.check, finding.where].append(finding)
+def _with_recoveries(rows: list[FaultRow], events: Sequence[Event], results: Iterable[Result]) -> list[FaultRow]:
+    """Give each healed fault its recovery: as it was judged, or else as the canary observed it."""
+    judged: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        judged[result.check, result.where].append(result)
     words = read_words(events, [row.window for row in rows if row.window is not None])
-    told = []
+    complete = []
     for row in rows:
         if row.window is None or row.window.healed_s is None:
-            told.append(row)
+            complete.append(row)
             continue
         in_parts, whole = judged[_PARTS, row.name], judged[_WHOLE, row.name]
         parts = tuple(in_parts.pop(0).observed.split(", ")) if in_parts else _answers(words.get(row.window))
         recovery, verdict = "", None
         if whole:
             finding = whole.pop(0)
-            # Of what it says only the whole: its parts stand beside it.
+            # Only the whole of it: its parts stand beside it.
             recovery = finding.observed.partition(" (")[0] if parts else finding.observed
-            verdict = finding.verdict
-        told.append(dataclasses.replace(row, recovery=recovery, verdict=verdict, parts=parts))
-    return told
+            verdict = finding.verdict if isinstance(finding, Finding) else None
+        complete.append(dataclasses.replace(row, recovery=recovery, verdict=verdict, parts=parts))
+    return complete
 
 
 def _answers(word: Word | None) -> tuple[str, ...]:
-    """Return what the canary of a run without a verdict had told."""
+    """Return what the canary of a run without a verdict had observed."""
     if word is None:
         return ()
     seen = word.returned
-    return tuple(tell_answers(seen.first_success, seen.lasting, interrupted=seen.interrupted))
+    return tuple(answers_text(seen.first_success, seen.lasting, interrupted=seen.interrupted))
 
 
 def _words(parameters: Mapping[str, object]) -> str:

@@ -1,7 +1,7 @@
-"""A run as JUnit XML: a suite named by its scenario, a case a finding.
+"""A run as JUnit XML: a suite named by its scenario, a case a finding, a property a measurement.
 
-What could not be decided is an error, never a skip: a CI job that only looks
-at the file must not take an unknown for a pass.
+What could not be decided is an error, never a skip: a CI job that only reads
+the file must not take an unknown for a pass.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def write_junit(view: RunView, path: Path) -> None:
-    """Write the run's findings to `path`."""
+    """Write the run's findings and measurements to `path`."""
     tree = ET.ElementTree(_suite(view))
     ET.indent(tree)
     tree.write(path, encoding="utf-8", xml_declaration=True)
@@ -44,6 +44,9 @@ def _suite(view: RunView) -> ET.Element:
     properties = ET.SubElement(suite, "properties")
     for name, value in (("seed", view.seed), ("stack", view.stack), ("run_id", view.run_id)):
         ET.SubElement(properties, "property", _clean(name=name, value=value))
+    for measured in view.measurements:
+        name = f"measurement {measured.check} {measured.where}"
+        ET.SubElement(properties, "property", _clean(name=name, value=measured.message))
     for finding in view.findings:
         suite.append(_case(finding))
     return suite

@@ -1,7 +1,7 @@
 """A run folder as plain frozen values, all that a page says in words.
 
 Nothing is needed but the folder, and of that only the journal: a killed run
-has no verdict, and that is itself told as INCONCLUSIVE.
+has no verdict, and that is itself INCONCLUSIVE.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.journal import JournalReader
 from harness.records import Event
-from harness.verdict import Decision, Finding, Verdict
+from harness.verdict import Decision, Finding, Measurement, Verdict
 from reports.faults import FaultRow, fault_rows
 
 # From the gravest to the mildest: the order in which a reader needs them.
@@ -25,6 +25,8 @@ _OPTIONS: Mapping[str, object] = {
     "stack": "local",
     "target": "infra/targets/reference.toml",
     "time_scale": 1.0,
+    "workers": 0,
+    "scheduler": "",
     "control": "",
 }
 _OUTPUTS = frozenset({"report.html", "junit.xml", "profile.json"})
@@ -34,7 +36,7 @@ _NO_VERDICT = Finding(
     "no verdict",
     "a run to its end",
     "run",
-    "the run did not come to a verdict: it was killed, or it is still going",
+    "run: no verdict: it was killed, or it is still running",
 )
 
 
@@ -60,8 +62,8 @@ class RunFile:
 class RunView:
     """Everything about a run but its curves.
 
-    `findings` begin with the gravest; `reasons` are the sentences that explain
-    the verdict; `end_s` is the last second recorded, `duration_s` the whole
+    `findings` begin with the gravest, `measurements` decided nothing; `reasons`
+    are the sentences that explain the verdict; `end_s` is the last second recorded, `duration_s` the whole
     run's, both since the epoch of the journal and of the runner respectively.
     """
 
@@ -75,6 +77,7 @@ class RunView:
     verdict: Verdict
     reasons: tuple[str, ...]
     findings: tuple[Finding, ...]
+    measurements: tuple[Measurement, ...]
     faults: tuple[FaultRow, ...]
     phases: tuple[Phase, ...]
     events: tuple[Event, ...]
@@ -94,6 +97,7 @@ def read_run(run_folder: Path) -> RunView:
     findings = sorted(decision.findings if decision else [_NO_VERDICT], key=lambda f: _ORDER.index(f.verdict))
     end_s = max([end_s, *(event.t_s for event in events)])
     verdict = decision.verdict if decision else Verdict.INCONCLUSIVE
+    measurements = decision.measurements if decision else ()
     return RunView(
         run_id=str(meta.get("run_id", run_folder.resolve().name)),
         scenario=str(meta.get("scenario", "unknown")),
@@ -105,7 +109,8 @@ def read_run(run_folder: Path) -> RunView:
         verdict=verdict,
         reasons=_reasons(verdict, findings),
         findings=tuple(findings),
-        faults=tuple(fault_rows(events, findings, run_folder)),
+        measurements=measurements,
+        faults=tuple(fault_rows(events, [*findings, *measurements], run_folder)),
         phases=tuple(_phases(events, end_s)),
         events=tuple(events),
         defects=_texts(meta.get("defects")),
@@ -118,16 +123,19 @@ def read_run(run_folder: Path) -> RunView:
 
 
 def command(meta: Mapping[str, object]) -> str:
-    """Return the command line that plays the run again: a scenario is named as its make verb, defaults are left out."""
-    words = []
+    """Return the command line that plays the run again, defaults left out: `verb` is make's, with what a replay plays.
+
+    A run that wrote no verb is named by its scenario.
+    """
+    verb, *words = _texts(meta.get("verb")) or (str(meta.get("scenario", "unknown")).replace("_", "-"),)
     for option, default in _OPTIONS.items():
         value = meta.get(option, default)
         if value != default:
             words += [f"--{option.replace('_', '-')}", str(value)]
     for defect in _texts(meta.get("defects")):
         words += ["--defect", defect]
-    verb = str(meta.get("scenario", "unknown")).replace("_", "-")
-    return f"make {shlex.quote(verb)} ARGS={shlex.quote(shlex.join(words))}"
+    variables = [f"{name}={shlex.quote(str(text))}" for name, text in _mapping(meta.get("environment")).items()]
+    return " ".join([*variables, "make", shlex.quote(verb), f"ARGS={shlex.quote(shlex.join(words))}"])
 
 
 def _end_s(journal: JournalReader) -> float:

@@ -33,8 +33,8 @@ def read_latency(journal: JournalReader, t_s: Floats) -> dict[str, Floats]:
 def measure(evidence: Evidence, latency_s: Mapping[str, Floats], leaks: Mapping[str, Leak]) -> dict[str, float]:
     """Return a run's figures in SI units by name, none for what was not measured.
 
-    `latency_s` is what `read_latency` returns, `leaks` the decided gauges by name. A recovery that was not seen to its
-    end has `recovery_censored.FAULT` 1 and as `recovery_s.FAULT` what it surely took; of a fault that was played
+    `latency_s` is what `read_latency` returns, `leaks` the decided gauges by name. A recovery not observed
+    to its end has `recovery_censored.FAULT` 1 and as `recovery_s.FAULT` the least it took; of a fault that was injected
     several times the longest counts.
     """
     calm = evidence.calm

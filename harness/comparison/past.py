@@ -4,8 +4,8 @@ Runs are only comparable where all that shapes their figures is the same: that
 is the key. Only a run that passed is known to be good. One that failed, though
 only for being worse than those before it, is not: a history that took it in
 would call the regression normal after a few more such runs. What is to be the
-new normal somebody has to accept by name, as a baseline, from whose run on the
-history counts anew.
+new normal has to be accepted by name, as a baseline, from whose run on the
+history is counted.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Past:
 def read_past(runs: Path, key: Key | None = None, *, but: str = "") -> Past:
     """Return the newest `RUNS_MAX` runs under the folder `runs` of a key, or of any, without the run `but`.
 
-    A damaged or an absent file is told in `unread` and stops nothing. An absent folder has no runs.
+    A damaged or an absent file is listed in `unread` and stops nothing. An absent folder has no runs.
     """
     found: list[Figures] = []
     unread: list[str] = []

@@ -16,7 +16,7 @@ from harness.comparison.past import BASELINE, TREND, Figures, Past
 from harness.stats.degradation import decide_slowdown
 from harness.stats.trend import RUNS_MIN, gate
 from harness.units import format_bytes, format_s
-from harness.verdict import Finding, Verdict
+from harness.verdict import Finding, Measurement, Result, Verdict
 
 # What a shared machine adds to a latency for reasons of its own.
 _SLACK_S = 0.05
@@ -39,7 +39,7 @@ class Rule:
     higher_is_worse: bool = True
     gated: bool = True
 
-    def told(self, value: float) -> str:
+    def text(self, value: float) -> str:
         """Return a value with its unit."""
         match self.unit:
             case "s":
@@ -49,10 +49,10 @@ class Rule:
             case "%":
                 return f"{value:.2%}"
             case unit:
-                return f"{value:.4g} {unit}".strip()
+                return f"{value:.4g}{unit}"
 
 
-# Any other figure is kept and shown, and not judged. Floors: what nobody is concerned about, whatever the history.
+# Any other figure is kept and shown, and not judged. Floors: what is too small to matter in any history.
 _RULES = (
     Rule("latency_s_p95", 0.10, 0.005, "s"),
     Rule(_LATENCY, 0.10, 0.005, "s", gated=False),
@@ -68,7 +68,7 @@ _RULES = (
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """What a figure is held against, and in words whence the limit comes."""
+    """What a figure is compared with, and in words where the limit comes from."""
 
     check: str
     rule: Rule
@@ -76,23 +76,37 @@ class _Beside:
     note: str
 
     def finding(self, now: Figures, name: str, *, worse: bool) -> Finding:
-        """Return the finding of a figure of this run; a recovery whose end was not seen never passes."""
-        verdict, sign = (Verdict.FAIL, "beyond") if worse else (Verdict.PASS, "within")
-        observed, allowed = self.rule.told(now.figures[name]), self.rule.told(self.limit)
-        if name.startswith(_RECOVERY) and now.figures.get(name.replace(_RECOVERY, _CENSORED, 1), 0.0):
+        """Return the finding of a figure of this run; a recovery whose end was not observed never passes."""
+        verdict = Verdict.FAIL if worse else Verdict.PASS
+        observed = self.rule.text(now.figures[name])
+        censored = name.startswith(_RECOVERY) and bool(now.figures.get(name.replace(_RECOVERY, _CENSORED, 1), 0.0))
+        if censored:
             observed, verdict = f"> {observed}", Verdict.FAIL if worse else Verdict.INCONCLUSIVE
-        message = f"{self.check}: {name} {observed}, {sign} {allowed} ({self.note})"
-        return Finding(self.check, verdict, observed, allowed, name, message)
+        return Finding.about(
+            f"{self.check} {name}",
+            check=self.check,
+            verdict=verdict,
+            where=name,
+            observed=observed,
+            allowed=("" if self.rule.higher_is_worse else "at least ") + self.rule.text(self.limit),
+            notes=[self.note],
+            figures={
+                "observed": now.figures[name],
+                "allowed": self.limit,
+                "unit": "fraction" if self.rule.unit == "%" else self.rule.unit,
+                "censored": int(censored),
+            },
+        )
 
 
 def check_trend(
     now: Figures, past: Past, baseline: Figures | None = None, *, slowdown_fraction: float, slack_s: float = _SLACK_S
-) -> list[Finding]:
+) -> list[Result]:
     """Return what a run's figures are beside earlier runs', and beside a named baseline's where there is one.
 
     `past` is of the same key, and judges with its known-good runs, from the baseline on. `slowdown_fraction` is how
-    much worse than the baseline anything may be. While a figure has fewer than ten runs behind it nothing is decided,
-    which a finding says, and which is no reason to doubt the run itself.
+    much worse than the baseline anything may be. While fewer than ten runs have a figure it is not judged, which is a
+    measurement.
     """
     if baseline is None:
         return _beside_past(now, past)
@@ -100,14 +114,14 @@ def check_trend(
     return [*_beside_past(now, past.since(baseline)), *findings]
 
 
-def _beside_past(now: Figures, past: Past) -> list[Finding]:
+def _beside_past(now: Figures, past: Past) -> list[Result]:
     names = {name for run in past.known_good for name in run.figures} | now.figures.keys()
     judged = {name: rule for name in sorted(names) if (rule := _rule(name)) is not None and rule.gated}
     earlier = {name: values for name in judged if len(values := past.value(name)) >= RUNS_MIN}
-    findings, waiting = [], len(judged) - len(earlier)
+    results: list[Result] = []
     for name, values in earlier.items():
         if name not in now.figures:
-            findings.append(_undecided(TREND, name, f"{name} is missing, {len(values)} runs before have it"))
+            results.append(_undecided(TREND, name, f"not measured, {len(values)} earlier runs have it"))
             continue
         rule = judged[name]
         seen = gate(
@@ -118,31 +132,34 @@ def _beside_past(now: Figures, past: Past) -> list[Finding]:
             absolute=rule.absolute,
             gates=len(earlier),
         )
-        better = ", better than any noise" if seen.better else ""
-        note = f"usual {rule.told(seen.usual)} in {seen.runs} runs{better}"
+        better = ", significantly better" if seen.better else ""
+        note = f"median {rule.text(seen.usual)} of {seen.runs} runs{better}"
         beside = _Beside(TREND, rule, seen.limit, note)
-        findings.append(beside.finding(now, name, worse=seen.verdict is Verdict.FAIL))
-    if waiting:
-        observed, allowed = f"{len(past.known_good)} runs", f"{RUNS_MIN} runs"
-        told = f"trend: {waiting} figures are not judged before {allowed} of this key passed: {observed} did"
-        findings.append(Finding(TREND, Verdict.PASS, observed, allowed, "history", told))
-    return findings or [_undecided(TREND, "history", "neither this run nor one before has a figure")]
+        results.append(beside.finding(now, name, worse=seen.verdict is Verdict.FAIL))
+    if waiting := len(judged) - len(earlier):
+        runs = len(past.known_good)
+        observed = f"not evaluated: {runs} of {RUNS_MIN} comparable passing runs"
+        if earlier:
+            observed = f"not evaluated for {waiting} figures: fewer than {RUNS_MIN} comparable passing runs have them"
+        figures = {"runs": runs, "runs_needed": RUNS_MIN, "waiting": waiting}
+        results.append(Measurement(TREND, observed, "history", f"trend {observed}", figures))
+    return results or [_undecided(TREND, "history", "neither this run nor an earlier one has a figure")]
 
 
 def _beside_baseline(now: Figures, baseline: Figures, allowed: float, slack_s: float) -> list[Finding]:
     if differences := now.key.differences(baseline.key):
-        return [_undecided(BASELINE, baseline.run_id, f"{baseline.run_id} is of another key: {differences}")]
+        return [_undecided(BASELINE, baseline.run_id, f"not comparable: {differences}")]
     findings = [_latency(now, baseline, allowed, slack_s)]
     for name, usual in sorted(baseline.figures.items()):
         rule = _rule(name)
         if rule is None or name.startswith(_LATENCY):
             continue
         if name not in now.figures:
-            findings.append(_undecided(BASELINE, name, f"{name} is missing, in {baseline.run_id} {rule.told(usual)}"))
+            findings.append(_undecided(BASELINE, name, f"not measured, {rule.text(usual)} in {baseline.run_id}"))
             continue
         sign = 1 if rule.higher_is_worse else -1
         limit = usual + sign * max(allowed * abs(usual), rule.absolute)
-        note = f"{rule.told(usual)} in {baseline.run_id}"
+        note = f"{rule.text(usual)} in {baseline.run_id}"
         beside = _Beside(BASELINE, rule, limit, note)
         findings.append(beside.finding(now, name, worse=sign * (now.figures[name] - limit) > 0))
     return findings
@@ -151,17 +168,30 @@ def _beside_baseline(now: Figures, baseline: Figures, allowed: float, slack_s: f
 def _latency(now: Figures, baseline: Figures, allowed: float, slack_s: float) -> Finding:
     windows = as_windows(baseline.windows), as_windows(now.windows)
     seen = decide_slowdown(*windows, allowed=allowed, slack_s=slack_s)
-    limit = f"+{allowed:.0%}"
-    observed = f"{seen.change:+.1%} ({seen.lower:+.1%} to {seen.upper:+.1%})"
-    if math.isnan(seen.change):
-        observed = seen.reason
-    message = f"baseline: p95 of the calm {observed} beside {baseline.run_id}, allowed {limit}: {seen.reason}"
-    return Finding(BASELINE, seen.verdict, observed, limit, "latency_s_p95", message)
+    decided = not math.isnan(seen.change)
+    interval = f"95% CI {seen.lower:+.1%} to {seen.upper:+.1%}"
+    return Finding.about(
+        "baseline p95 outside faults",
+        check=BASELINE,
+        verdict=seen.verdict,
+        where="latency_s_p95",
+        observed=f"{seen.change:+.1%} ({interval})" if decided else f"undecided ({seen.reason})",
+        allowed=f"+{allowed:.0%}",
+        notes=[f"against {baseline.run_id}", seen.reason if decided and seen.verdict is Verdict.INCONCLUSIVE else ""],
+        figures={
+            "observed": seen.change,
+            "lower": seen.lower,
+            "upper": seen.upper,
+            "allowed": allowed,
+            "unit": "fraction",
+        },
+    )
 
 
 def _rule(name: str) -> Rule | None:
     return next((rule for rule in _RULES if name.startswith(rule.prefix)), None)
 
 
-def _undecided(check: str, where: str, told: str) -> Finding:
-    return Finding(check, Verdict.INCONCLUSIVE, told, "something to compare", where, f"{check}: {told}")
+def _undecided(check: str, where: str, reason: str) -> Finding:
+    message = f"{check} {where}: undecided ({reason})"
+    return Finding(check, Verdict.INCONCLUSIVE, f"undecided ({reason})", "a comparison", where, message)

@@ -1,4 +1,4 @@
-"""What clients were told, in bounded memory, and the checks of it."""
+"""The replies that clients received, in bounded memory, and the checks of them."""
 
 from harness.history.acknowledged import LEDGER_WRITES
 from harness.history.final_read import read_ledger

@@ -2,17 +2,16 @@
 
 A write that was acknowledged must be found; one that timed out, was reset or
 answered with an error may be found or not, for the work may have been done;
-one that nobody attempted must not be found. Both sides are bitmaps of key
+one that was never attempted must not be found. Both sides are bitmaps of key
 numbers (`harness.history.keys`), so that a run of 48 h takes some ten megabytes a set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from harness.history.keys import KeySet
 from harness.history.ledger_read import LedgerRead
-from harness.history.tally import Tally
 from harness.records import Outcome, Sample
 from harness.verdict import Finding, Verdict
 
@@ -22,7 +21,7 @@ LEDGER_WRITES = frozenset({"ledger_write", "ledger_retry", "pg_write"})
 
 
 class AcknowledgedWrites:
-    """What clients were told of their writes, folded into two sets: acknowledged, and open."""
+    """The outcomes of writes, folded into two sets: acknowledged, and open."""
 
     __slots__ = ("acknowledged", "open")
 
@@ -31,41 +30,49 @@ class AcknowledgedWrites:
         self.open = KeySet()
 
     def see(self, write: Sample) -> None:
-        """Take in one write. Any outcome but OK leaves it open: a later one may say OK, the work may be done."""
+        """Fold in one write. Any outcome but OK leaves it open: a retry may succeed, the work may be done."""
         (self.acknowledged if write.outcome is Outcome.OK else self.open).add(write.key)
 
     def findings(self, found: LedgerRead | None) -> list[Finding]:
-        """Return one finding, from the final read; None if it never came.
+        """Return one finding, from the final read; None where there was none.
 
         Without a final read, or one acknowledged write, there is nothing to judge: INCONCLUSIVE. So it is where keys
         of a form of their own were too many to keep, unless what was kept already fails.
         """
         if found is None:
-            told = "acknowledged writes: the final read never came"
-            return [Finding(CHECK, Verdict.INCONCLUSIVE, "no final read", "0 lost, 0 unexpected", "ledger", told)]
+            return [self._finding(Verdict.INCONCLUSIVE, "undecided (no final read)")]
         wrong = {
             "lost": self.acknowledged.minus(found.keys).tally(),
             "unexpected": found.keys.minus(self.acknowledged, self.open).tally(),
             "changed": found.changed,
         }
         count = len(self.acknowledged)
-        observed = f"{wrong['lost'].count} lost, {wrong['unexpected'].count} unexpected of {count} acknowledged"
-        verdict, told = self._decide(found, {name: tally for name, tally in wrong.items() if tally}, observed)
-        allowed = "0 lost, 0 unexpected, 0 changed"
-        return [Finding(CHECK, verdict, observed, allowed, "ledger", f"acknowledged writes: {told}")]
-
-    def _decide(self, found: LedgerRead, wrong: dict[str, Tally], observed: str) -> tuple[Verdict, str]:
-        count = len(self.acknowledged)
+        observed = ", ".join(f"{tally.count} {name}" for name, tally in wrong.items()) + f" of {count}"
         unkept = self.acknowledged.unkept + self.open.unkept + found.keys.unkept
-        if wrong:
-            return Verdict.FAIL, f"{observed}: " + "; ".join(f"{name} {tally}" for name, tally in wrong.items())
-        if unkept:
-            return Verdict.INCONCLUSIVE, f"{observed}, but {unkept} keys that do not end in a number found no room"
-        if not count:
-            return Verdict.INCONCLUSIVE, "no write was acknowledged, so none could be lost"
-        recovered = len(found.keys) - count
-        told = f"all {count} acknowledged writes found; {recovered} unacknowledged ones were done as well"
-        return Verdict.PASS, told
+        verdict, notes = Verdict.PASS, [f"{len(found.keys) - count} unacknowledged ones found as well"]
+        if any(wrong.values()):
+            verdict, notes = Verdict.FAIL, [f"{name}: {tally}" for name, tally in wrong.items() if tally]
+        elif unkept:
+            verdict, notes = Verdict.INCONCLUSIVE, [f"undecided: {unkept} keys without a number were not kept"]
+        elif not count:
+            verdict, notes = Verdict.INCONCLUSIVE, ["undecided: no write was acknowledged"]
+        figures = {name: tally.count for name, tally in wrong.items()}
+        return [self._finding(verdict, observed, notes, figures | {"acknowledged": count, "found": len(found.keys)})]
+
+    def _finding(
+        self, verdict: Verdict, observed: str, notes: Sequence[str] = (), figures: Mapping[str, float] | None = None
+    ) -> Finding:
+        return Finding.about(
+            "acknowledged writes",
+            check=CHECK,
+            verdict=verdict,
+            where="ledger",
+            observed=observed,
+            allowed="0 lost, 0 unexpected, 0 changed",
+            limit="0",
+            notes=notes,
+            figures={**(figures or {})},
+        )
 
 
 def check_acknowledged(writes: Iterable[Sample], found: LedgerRead | Collection[str] | None) -> list[Finding]:

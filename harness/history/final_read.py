@@ -1,7 +1,7 @@
-"""The last look: what the database really holds once the load is over and the links are whole.
+"""The final read: what the database holds once the load has ended and the faults are healed.
 
 It goes straight to the database, past every proxy and service, because the
-question is what was kept and not what somebody says was kept. Rows come in
+question is what was kept, not what a service reports. Rows come in
 batches through a cursor, and their keys into bitmaps: 17 million entries are
 read in 11 MB.
 """

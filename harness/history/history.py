@@ -1,4 +1,4 @@
-"""What a run's clients were told, folded tick by tick into what its checks decide from, and then let go of.
+"""The replies of a run, folded tick by tick into what its checks decide from, and then dropped.
 
 Nothing here grows with the number of requests but bitmaps of their numbers
 (one bit each at most), so a run of 48 h at 500 requests a second, 86 million,
@@ -8,7 +8,7 @@ keeps at the most some 60 MB where its samples would take 30 GB:
 - stale replies: a bitmap, and the last versions of at most 4096 keys, 25 MB (`harness.history.versions`);
 - foreign, second and missing replies, sequences, cache hits: counts, and five examples each.
 
-A check says itself what it could not keep, and is INCONCLUSIVE where that matters.
+A check reports what it could not keep, and is INCONCLUSIVE where that matters.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CACHE = frozenset({"cache_put", "cache_get"})
 
 
 class History:
-    """The folded history of one run: hand it every sample once, in the order in which requests ended; then ask."""
+    """The folded history of one run: give it every sample once, in the order in which requests ended."""
 
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
         self.writes = AcknowledgedWrites()

@@ -1,4 +1,4 @@
-"""What the ledger held in the end, as the final read saw it: keys, amounts, and effects that happened twice."""
+"""What the ledger held in the end, by the final read: keys, amounts, and effects that happened twice."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
 """Is every reply about what was asked, and does the cache keep what is put into it?
 
 A connection whose request was cancelled and reused answers one request with
-the reply to another; the value then names a key that nobody asked for here.
+the reply to another; the value then names another key than was asked for.
 Both checks keep counts, one example, and at most KEPT_MAX keys.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from harness.criteria.budget import Budget
@@ -33,7 +34,7 @@ class ReplyKeys:
         self.example = ""
 
     def see(self, sample: Sample) -> None:
-        """Take in one request that was made with a key."""
+        """Fold in one request that was made with a key."""
         wrong = sample.outcome is Outcome.WRONG_REPLY or sample.answer not in ("", sample.key)
         if not wrong:
             self.judged += sample.answer != ""
@@ -45,14 +46,19 @@ class ReplyKeys:
 
     def findings(self) -> list[Finding]:
         """Return one finding; INCONCLUSIVE without one judged reply."""
-        observed = f"{self.foreign} of {self.judged} replies were for another key"
-        if self.foreign:
-            verdict, told = Verdict.FAIL, f"{observed}; {self.example}"
-        elif not self.judged:
-            verdict, told = Verdict.INCONCLUSIVE, "nothing was answered with a key"
-        else:
-            verdict, told = Verdict.PASS, f"all {self.judged} replies were for the key that was asked for"
-        return [Finding(CHECK, verdict, observed, "0 foreign replies", "replies", f"reply keys: {told}")]
+        verdict = Verdict.FAIL if self.foreign else Verdict.PASS if self.judged else Verdict.INCONCLUSIVE
+        return [
+            Finding.about(
+                "replies for another key",
+                check=CHECK,
+                verdict=verdict,
+                where="replies",
+                observed=f"{self.foreign} of {self.judged}" if self.judged else "undecided (0 replies with a key)",
+                allowed="0",
+                notes=[self.example],
+                figures={"observed": self.foreign, "allowed": 0, "judged": self.judged},
+            )
+        ]
 
 
 class CacheHits:
@@ -66,7 +72,7 @@ class CacheHits:
         self.misses = 0
 
     def see(self, sample: Sample) -> None:
-        """Take in one request to the cache."""
+        """Fold in one request to the cache."""
         if sample.outcome is not Outcome.OK:
             return
         if sample.operation == "cache_put":
@@ -80,15 +86,26 @@ class CacheHits:
 
     def findings(self, budget: Budget) -> list[Finding]:
         """Return whether the cache still had what was put into it."""
-        allowed, reads = f"at least {budget.cache_hit_fraction:.0%}", self.hits + self.misses
-        if not reads:
-            told = "no key was read after it was put"
-            return [Finding("cache_hits", Verdict.INCONCLUSIVE, told, allowed, "cache", f"cache hits: {told}")]
-        share = self.hits / reads
+        reads = self.hits + self.misses
+        share = self.hits / reads if reads else math.nan
         verdict = Verdict.PASS if share >= budget.cache_hit_fraction else Verdict.FAIL
-        observed = f"{self.hits} of {reads} ({share:.1%})"
-        message = f"cache hits: {observed} of the reads of keys put before, {allowed}"
-        return [Finding("cache_hits", verdict, observed, allowed, "cache", message)]
+        return [
+            Finding.about(
+                "cache hits for keys put before",
+                check="cache_hits",
+                verdict=verdict if reads else Verdict.INCONCLUSIVE,
+                where="cache",
+                observed=f"{self.hits} of {reads} ({share:.1%})" if reads else "undecided (0 reads of keys put before)",
+                allowed=f"at least {budget.cache_hit_fraction:.0%}",
+                figures={
+                    "observed": share,
+                    "allowed": budget.cache_hit_fraction,
+                    "unit": "fraction",
+                    "hits": self.hits,
+                    "reads": reads,
+                },
+            )
+        ]
 
 
 def check_reply_keys(history: Iterable[Sample]) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""How many there were, and the first few of them in words: what a finding tells of any number of cases."""
+"""How many cases there were, and the first few of them in words."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class Tally:
     __slots__ = ("count", "examples")
 
     def __init__(self, examples: Iterable[str] = (), count: int | None = None) -> None:
-        """Begin with some cases: `count` of them, of which `examples` are the first; by default those alone."""
+        """Start with some cases: `count` of them, of which `examples` are the first; by default those alone."""
         every = list(examples)
         self.examples = every[:SHOWN]
         self.count = len(every) if count is None else count
 
     def note(self, example: str, count: int = 1) -> None:
-        """Count `count` cases that one text tells of."""
+        """Count `count` cases with one text."""
         self.count += count
         if len(self.examples) < SHOWN:
             self.examples.append(example)

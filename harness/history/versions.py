@@ -5,7 +5,7 @@ once, at one moment between its sending and its acknowledgement (or, without
 one, at any moment later, or never), and a read returns what the last of them
 left. From this follow read-your-writes and reads that never go back, for a
 session of any kind: a user, a worker, all arrivals together. It is what one
-Redis gives, whose keys nobody but the run writes meanwhile; values of earlier
+Redis gives, whose keys only the run writes meanwhile; values of earlier
 runs are older than all of its own. A miss is no old value: a cache may forget.
 
 Versions are unique, so what is provable needs no search (Gibbons and Korach
@@ -17,7 +17,7 @@ That reads an indeterminate write as what it is: an s, and no e.
 
 Memory: of each of KEYS_MAX keys, least recently used first out, the WINDOW
 last versions; of all older ones a bitmap (11 MB for each fifth of 86 million
-calls) and, a key, the latest e and s: 25 MB at most beside it. What is let go
+calls) and, a key, the latest e and s: 25 MB at most beside it. What is dropped
 can only make fewer replies provably stale.
 """
 
@@ -70,7 +70,7 @@ class StaleReplies:
     def __init__(self, *, apart_s: float = 0.0, keys_max: int = KEYS_MAX, window: int = WINDOW) -> None:
         self.apart_s = apart_s
         self.judged = 0
-        self.let_go = 0
+        self.dropped = 0
         self.stale = Tally()
         self._keys_max = keys_max
         self._window = window
@@ -82,7 +82,7 @@ class StaleReplies:
         self._writers: set[str] = set()
 
     def see(self, sample: Sample) -> None:
-        """Take in one request; of any order, but what ended long before the others may go unjudged."""
+        """Fold in one request; of any order, but what ended long before the others may go unjudged."""
         if sample.wrote != UNVERSIONED and sample.outcome not in _NOT_SENT:
             self._writers.add(sample.writer)
             acknowledged_s = sample.done_s if sample.outcome is Outcome.OK else math.inf
@@ -92,20 +92,31 @@ class StaleReplies:
             self._show(sample, sample.read, -math.inf if self._is_foreign(sample.writer) else sample.done_s)
 
     def _is_foreign(self, writer: str) -> bool:
-        """Whether it is another run's, whose values were there before; nobody can tell before this one wrote."""
+        """Whether it is another run's, whose values were there before; not known before this one wrote."""
         return bool(self._writers) and writer not in self._writers
 
     def findings(self) -> list[Finding]:
         """Return one finding; INCONCLUSIVE without one judged read."""
-        observed = f"{self.stale.count} stale of {self.judged} reads"
-        if self.stale:
-            verdict, told = Verdict.FAIL, f"{observed}: {self.stale}"
-        elif not self.judged:
-            verdict, told = Verdict.INCONCLUSIVE, "no version was read"
-        else:
-            verdict, told = Verdict.PASS, f"no version of {self.judged} reads was older than it may have been"
-            told += f"; {self.let_go} keys were let go of, to be known less well" if self.let_go else ""
-        return [Finding(CHECK, verdict, observed, "0 stale replies", "replies", f"stale replies: {told}")]
+        verdict = Verdict.FAIL if self.stale else Verdict.PASS if self.judged else Verdict.INCONCLUSIVE
+        return [
+            Finding.about(
+                "stale replies",
+                check=CHECK,
+                verdict=verdict,
+                where="replies",
+                observed=f"{self.stale.count} of {self.judged} reads"
+                if self.judged
+                else "undecided (0 versioned reads)",
+                allowed="0",
+                notes=[str(self.stale), f"{self.dropped} keys dropped, judged less strictly" if self.dropped else ""],
+                figures={
+                    "observed": self.stale.count,
+                    "allowed": 0,
+                    "reads": self.judged,
+                    "keys_dropped": self.dropped,
+                },
+            )
+        ]
 
     def _show(self, sample: Sample, number: int, done_s: float) -> None:
         """Take a version for current at some moment from the sample's sending to `done_s`, unless that cannot be."""
@@ -119,19 +130,19 @@ class StaleReplies:
         for other, seen in register.zones.items():
             # Written out, for most samples pass by all of them.
             if seen.until_s > after_s and seen.since_s + self.apart_s < until_s and other != version:
-                self._tell(sample, version, f"version {other[1]}", seen)
+                self._note_stale(sample, version, f"version {other[1]}", seen)
                 return
         older = register.older
         # A version that was settled once may be the very one that `older` knows of.
         if not is_settled and older.until_s > after_s and older.since_s + self.apart_s < until_s:
-            self._tell(sample, version, "a later version", older)
+            self._note_stale(sample, version, "a later version", older)
             return
         zone.since_s, zone.until_s = since_s, until_s
         register.zones[version] = zone
         if len(register.zones) > self._window:
             self._retire(register, version)
 
-    def _tell(self, sample: Sample, version: _Version, other: str, seen: _Zone) -> None:
+    def _note_stale(self, sample: Sample, version: _Version, other: str, seen: _Zone) -> None:
         whose = f" of {version[0]}" if self._is_foreign(version[0]) else ""
         what = f"{sample.operation} of {sample.key} at {sample.done_s:.1f} s: version {version[1]}{whose}"
         self.stale.note(f"{what} beside {other}, current by {max(0.0, seen.since_s):.1f} s")
@@ -143,7 +154,7 @@ class StaleReplies:
             return register
         if len(self._registers) >= self._keys_max:
             _, gone = self._registers.popitem(last=False)
-            self.let_go += 1
+            self.dropped += 1
             for version in list(gone.zones):
                 self._settle(gone, version)
             self._forgotten_s = max(self._forgotten_s, gone.older.since_s)
@@ -151,7 +162,7 @@ class StaleReplies:
         return register
 
     def _retire(self, register: _Register, newest: _Version) -> None:
-        """Let go of the version first heard of; of one that may never have come about only if there is no other."""
+        """Drop the oldest version; one that may never have taken effect only if there is no other."""
         rest = [version for version in register.zones if version != newest]
         known = (version for version in rest if register.zones[version].since_s < math.inf)
         self._settle(register, next(known, rest[0]))

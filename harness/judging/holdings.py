@@ -1,14 +1,14 @@
-"""What the system holds before the load and after it, read from what the probes saw at those moments."""
+"""What the system holds before the load and after it, as the probes measured it at those moments."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
-from harness.judging.checks.sessions import Residue
 from harness.judging.evidence import Evidence
 from harness.judging.series import Gauge, GaugeName
 
@@ -16,11 +16,32 @@ from harness.judging.series import Gauge, GaugeName
 _SESSIONS = ("runtime", "sessions")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residue:
+    """Counts at one moment, None where not known.
+
+    `sockets` are WebSockets that the load's clients hold open, `sessions` those that the service counts;
+    `redis_channels` are Redis' channels with a subscriber, `redis_clients` and `redis_keys` its own counts;
+    `postgres_connections` and `postgres_idle_in_transaction` are of pg_stat_activity; `descriptors` and `close_wait`
+    are summed over the service's processes.
+    """
+
+    sockets: int | None = None
+    sessions: int | None = None
+    redis_channels: int | None = None
+    redis_clients: int | None = None
+    redis_keys: int | None = None
+    postgres_connections: int | None = None
+    postgres_idle_in_transaction: int | None = None
+    descriptors: int | None = None
+    close_wait: int | None = None
+
+
 def residues(evidence: Evidence) -> tuple[Residue, Residue]:
     """Return what there was before the load, and what there was at the end of the run.
 
-    Before is the first look of each gauge, after the last of each, once half of the grace after the load was over.
-    What was not seen at such a moment is not known; sockets by state are looked at so seldom that this says nothing.
+    Before is the first sample of each gauge, after the last of each, once half of the grace after the load was over.
+    What was not sampled then is not known; sockets by state are sampled too seldom to be compared.
     """
     before, after = _residue(evidence, _first), _residue(evidence, _last)
     return before if after.close_wait is not None else dataclasses.replace(before, close_wait=None), after

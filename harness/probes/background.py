@@ -135,7 +135,7 @@ class Errand:
     async def run(self, work: Callable[[], T]) -> T:
         """Return what `work` returns. Raises what it raises, and Unreadable while an earlier call has not ended."""
         if self._busy:
-            raise Unreadable("the look before has not ended")
+            raise Unreadable("previous read still running")
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[T] = loop.create_future()
 

@@ -1,8 +1,8 @@
 """Does load make a gauge grow more than no load does? The same gauge, both ways.
 
-A process that grows with nothing to do has a leak that no request causes, and
-one measured under load alone cannot tell it from the load's. So what the load
-adds is judged: the difference of two slopes, with both their doubts.
+A process that grows while idle has a leak that no request causes, and a
+measurement under load alone cannot tell the two apart. So what the load adds is
+judged: the difference of two slopes, with the uncertainty of both.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def decide_excess(idle: Stretch, loaded: Stretch, *, budget: float, wander: floa
         return Excess(Verdict.INCONCLUSIVE, math.nan, math.inf, math.nan, math.nan, f"too few samples {name}")
     slope = during.slope - before.slope
     half_width = math.hypot(during.half_width, before.half_width)
-    verdict, reason = Verdict.INCONCLUSIVE, "these stretches cannot tell"
+    verdict, reason = Verdict.INCONCLUSIVE, "undecided"
     if slope + half_width < budget:
         verdict, reason = Verdict.PASS, "load adds less than the budget"
     elif not during.settled:
-        reason = "growth under load has not settled"
+        reason = "undecided: growth under load has not settled"
     elif certain(slope, half_width, budget):
         verdict, reason = Verdict.FAIL, "load adds steady growth"
     return Excess(verdict, slope, half_width, before.slope, during.slope, reason)

@@ -1,14 +1,14 @@
 """Is a service slower than it was? Three-valued, from the quantiles of windows.
 
-A window counts as one observation, for requests that are near in time share
-their fate: thousands of them say little more than the one second they were in.
-Windows remember too, so their number is cut to what they are worth, and an
-interval around the slowdown decides. Differences are of logarithms: 20 % is
-20 % of whatever the service takes.
+A window counts as one observation, for requests that are near in time are
+correlated: thousands of them say little more than the one second they were in.
+Windows are correlated too, so their number is reduced to an effective one, and
+an interval around the slowdown decides. Differences are of logarithms: 20 % is
+20 % of any response time.
 
 To each time `slack_s` is added first. What a request costs its user has such a
-part anyway, and a shared machine adds as much for reasons of its own, so that
-0.5 ms become 0.7 ms are nobody's concern while 500 ms become 700 ms are.
+part anyway, and a shared machine adds as much for reasons of its own: from 0.5
+to 0.7 ms is no slowdown, from 500 to 700 ms is one.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _SPARE = 1.25
 _SURELY, _LIKELY = 0.25, 0.75
 # Pauses spoil single windows; where this share more of them are beyond the allowed slowdown, they are no pauses.
 _SPOILT = 0.2
-# Windows that remember without end are still worth so many: what they wander between is seen, if not how often.
+# However correlated windows are, they count as so many: their range was measured.
 _WORTH_MIN = 3.0
-# No clock tells less; it keeps a logarithm finite.
+# Below the resolution of any clock; it keeps a logarithm finite.
 _LEAST_S = 1e-9
-# Histograms of three digits tell no smaller difference of logarithms.
+# Histograms of three digits resolve no smaller difference of logarithms.
 _RESOLUTION = 5e-4
-# What the log p95 of a healthy service drifts for reasons that a run cannot see.
+# What the log p95 of a healthy service drifts for reasons that a run cannot measure.
 WANDER = 0.05
 
 
@@ -72,7 +72,7 @@ class Slowdown:
     """A decided slowdown, as a fraction: 0.2 is 20 % slower than the baseline, slack included on both sides.
 
     It lies between `lower` and `upper` with 95 % confidence; `detectable` is the smallest that these windows would
-    have shown nine times in ten.
+    have shown nine times in ten. `before_s` and `after_s` are what it is the change between, without slack.
     """
 
     verdict: Verdict
@@ -81,6 +81,8 @@ class Slowdown:
     upper: float
     detectable: float
     reason: str
+    before_s: float = math.nan
+    after_s: float = math.nan
 
 
 def least_requests(quantile: float) -> int:
@@ -106,7 +108,7 @@ def merge_ticks(t_s: Floats, quantile_s: Floats, requests: Floats, *, width_s: f
 
     Ticks may be of any length; one longer than a window is one. A tick without a quantile (NaN) or without requests
     is left out, so that the caller can cut out faults. A window's value is the mean of its ticks' logarithms, weighted
-    by requests: no quantile of all its requests, but it tells as well whether one stretch is slower than another, both
+    by requests: no quantile of all its requests, but it shows as well whether one stretch is slower than another, both
     being made of the same ticks.
     """
     seen = np.isfinite(quantile_s) & (requests > 0)
@@ -131,27 +133,28 @@ def decide_slowdown(
 
     `quantile` is what the windows hold. Welch's t test on winsorised (2 MAD) means of log(quantile + slack) with an
     AR(1) effective number of windows; the autocorrelation is of both stretches together, for it is the machine's and
-    five windows cannot tell it. PASS if the upper end of the 95 % interval is below `allowed`, else FAIL if the lower
-    end is above a quarter of it and the estimate at least three quarters (of their logarithms: at 20 %, 5 % and 15 %).
+    five windows are too few to estimate it. PASS if the upper end of the 95 % interval is below `allowed`, else FAIL if
+    the lower end is above a quarter of it and the estimate at least three quarters (of their logarithms: at 20 %, 5 %
+    and 15 %).
     """
     before, after = (_logs(w.usable(quantile).quantile_s, slack_s) for w in (baseline, test))
     if min(len(before), len(after)) < LEAST:
-        counted = f"{len(before)} and {len(after)} windows with at least {least_requests(quantile)} requests"
-        reason = f"{counted}, needs {LEAST} and {LEAST}, better {WANTED_BASELINE} and {WANTED_TEST}"
+        counted = f"{len(before)} and {len(after)} windows with {least_requests(quantile)} requests or more"
+        reason = f"{counted}, {LEAST} and {LEAST} needed, {WANTED_BASELINE} and {WANTED_TEST} recommended"
         return Slowdown(Verdict.INCONCLUSIVE, math.nan, -1.0, math.inf, math.inf, reason)
     clipped = [_winsorised(before), _winsorised(after)]
     estimate = float(clipped[1].mean() - clipped[0].mean())
     half_width = _half_width(clipped)
     limit = math.log1p(allowed)
-    reason, verdict = "this run cannot tell", Verdict.INCONCLUSIVE
+    reason, verdict = "undecided", Verdict.INCONCLUSIVE
     beyond = [float(np.mean(part > np.median(before) + limit)) for part in (before, after)]
     if estimate + half_width < limit:
         if beyond[1] - beyond[0] > _SPOILT:
-            reason = f"{beyond[1]:.0%} of the windows are slower than that, before {beyond[0]:.0%}"
+            reason = f"undecided: {beyond[1]:.0%} of the windows are slower than allowed, {beyond[0]:.0%} before"
         else:
-            reason, verdict = "surely less than allowed", Verdict.PASS
+            reason, verdict = "less than allowed", Verdict.PASS
     elif estimate - half_width > _SURELY * limit and estimate >= _LIKELY * limit:
-        reason, verdict = "surely slower", Verdict.FAIL
+        reason, verdict = "slower", Verdict.FAIL
     # The half-width is two standard errors and more: nine in ten estimates are above their mean less 0.65 of it. What
     # is allowed may pass, however well it is seen.
     detectable = max(limit, _LIKELY * limit + 0.65 * half_width, _SURELY * limit + 1.65 * half_width)
@@ -162,13 +165,15 @@ def decide_slowdown(
         upper=_fraction(estimate + half_width),
         detectable=_fraction(detectable),
         reason=reason,
+        before_s=math.exp(float(clipped[0].mean())) - slack_s,
+        after_s=math.exp(float(clipped[1].mean())) - slack_s,
     )
 
 
 def decide_drift(
     windows: Windows, *, budget_per_h: float, quantile: float = 0.95, slack_s: float = 0.0, wander: float = WANDER
 ) -> Leak:
-    """Decide whether a service slows down for ever: the leak procedure on log(quantile + slack) against hours.
+    """Decide whether a service slows down without end: the leak procedure on log(quantile + slack) against hours.
 
     `budget_per_h` and the slope returned are in units of the logarithm: 0.01 is 1 % an hour.
     """
@@ -188,7 +193,7 @@ def _winsorised(x: Floats) -> Floats:
 
 
 def _half_width(parts: Sequence[Floats]) -> float:
-    """Return half of the 95 % interval of the difference of two means of windows that remember.
+    """Return half of the 95 % interval of the difference of two means of correlated windows.
 
     The bias of the pooled autocorrelation, -(1 + 3 r) / n for each mean taken off (Marriott and Pope 1954), is put
     right, and that of the variance; Welch's degrees of freedom are of the effective numbers.

@@ -1,7 +1,7 @@
-"""How the floor of a gauge grows: the lowest point of each block, a robust slope through those, and its doubt.
+"""How the floor of a gauge grows: the lowest point of each block, a robust slope through those, and its interval.
 
-Garbage collectors and short pulses lie above the floor. The doubt is for few
-points that remember one another, so that it is honest about a short run.
+Garbage collectors and short pulses lie above the floor. The interval is for few
+and correlated points, so that it is as wide as a short run makes it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def measure(x: Floats, y: Floats, wander: float) -> Measured:
     slope, noise = trend(x, y)
     half_width = math.hypot(noise, wander / (x[-1] - x[0]))
     middle = len(x) // 2
-    # A curve that bends has steps alike, too: to take it for a wave would be to overlook the bend.
+    # A curve that bends has steps alike, too: taken for a wave, the bend would be missed.
     early, early_noise = trend(x[: middle + 1], y[: middle + 1], waves=False)
     late, late_noise = trend(x[middle:], y[middle:], waves=False)
     slowing = early - late > math.hypot(early_noise, late_noise) or late < 0.65 * slope

@@ -2,7 +2,7 @@
 
 One row a kind of gauge, looked up by the name of its series. A gauge that no
 row names is not judged: what a cache holds may grow until the cache is full,
-and virtual memory costs nobody anything.
+and virtual memory costs nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rules without statistics of their own: how much a gauge may grow over a run, hold at all, or grow in its second half.
 
-They are what people sign; the leak verdict is what a short run can know. A
-rule about a day is not kept by an hour that looked well, so each says
+These are limits that people agree on; the leak verdict is what a short run can
+decide. An hour within its limit says nothing of a rule about a day, so each is
 INCONCLUSIVE where the run was too short for it.
 """
 
@@ -49,10 +49,10 @@ def decide_growth(x: Floats, y: Floats, *, limit: float, over: float = 0.0, peak
     grown = after - before
     if not grown <= limit:
         verdict = Verdict.INCONCLUSIVE if math.isnan(grown) else Verdict.FAIL
-        return Growth(verdict, grown, "no number" if math.isnan(grown) else "grew beyond the limit")
+        return Growth(verdict, grown, "samples without a number" if math.isnan(grown) else "beyond the limit")
     if span < _WHOLE * over:
-        return Growth(Verdict.INCONCLUSIVE, grown, f"the limit is for {over:g}, this run has {span:.3g}")
-    return Growth(Verdict.PASS, grown, "grew within the limit")
+        return Growth(Verdict.INCONCLUSIVE, grown, "undecided: shorter than the limit is for")
+    return Growth(Verdict.PASS, grown, "within the limit")
 
 
 def decide_ceiling(y: Floats, *, limit: float) -> Growth:
@@ -75,10 +75,12 @@ def decide_second_half(x: Floats, y: Floats, *, budget: float, wander: float) ->
     half = x >= (x[0] + x[-1]) / 2 if len(x) else np.zeros(0, dtype=np.bool_)
     late_x, late_y = x[half], y[half]
     if len(late_x) < MIN_SAMPLES or late_x[-1] <= late_x[0]:
-        return Growth(Verdict.INCONCLUSIVE, math.nan, f"{len(late_x)} samples, needs {MIN_SAMPLES}", math.inf)
+        return Growth(Verdict.INCONCLUSIVE, math.nan, f"{len(late_x)} samples, {MIN_SAMPLES} needed", math.inf)
     floor_x, floor_y = lower_envelope(late_x, late_y)
     if len(floor_x) < MIN_BLOCKS:
-        return Growth(Verdict.INCONCLUSIVE, math.nan, f"samples in {len(floor_x)} places only", math.inf)
+        return Growth(
+            Verdict.INCONCLUSIVE, math.nan, f"samples in {len(floor_x)} parts of the run, {MIN_BLOCKS} needed", math.inf
+        )
     measured = measure(floor_x, floor_y, wander)
     within = floor_y[-1] - floor_y[0] < budget * (floor_x[-1] - floor_x[0])
     return _judged(measured, budget, within=bool(within))
@@ -87,7 +89,7 @@ def decide_second_half(x: Floats, y: Floats, *, budget: float, wander: float) ->
 def _judged(measured: Measured, budget: float, *, within: bool) -> Growth:
     slope, half_width, _ = measured
     if within and slope + half_width < budget:
-        return Growth(Verdict.PASS, slope, "growth is below the budget", half_width)
+        return Growth(Verdict.PASS, slope, "below the budget", half_width)
     if slope - half_width >= budget:
-        return Growth(Verdict.FAIL, slope, "growth is beyond the budget", half_width)
-    return Growth(Verdict.INCONCLUSIVE, slope, "this run cannot tell", half_width)
+        return Growth(Verdict.FAIL, slope, "beyond the budget", half_width)
+    return Growth(Verdict.INCONCLUSIVE, slope, "undecided", half_width)

@@ -1,9 +1,9 @@
-"""Does a gauge grow for ever? One procedure for every gauge, three-valued.
+"""Does a gauge grow without end? One procedure for every gauge, three-valued.
 
 A gauge of a healthy process wanders, saws and settles, so a line through all
 samples misleads. We follow the floor: the minimum of each of twenty blocks,
-a robust slope through those, and an interval that owns up to how little a
-short run can see. A leak smaller than that is INCONCLUSIVE, never PASS.
+a robust slope through those, and an interval as wide as a short run makes it.
+A leak smaller than that is INCONCLUSIVE, never PASS.
 
 The abscissa is hours or cumulative requests; short runs decide by requests.
 """
@@ -83,10 +83,10 @@ def decide_leak(x: Floats, y: Floats, *, budget: float, wander: float) -> Leak:
     if not (budget > 0 and wander >= 0):
         raise ValueError(f"budget {budget} must be more than 0, wander {wander} at least 0")
     if len(x) < MIN_SAMPLES or x[-1] <= x[0]:
-        return Leak(Verdict.INCONCLUSIVE, math.nan, math.inf, f"{len(x)} samples, needs {MIN_SAMPLES} under load")
+        return Leak(Verdict.INCONCLUSIVE, math.nan, math.inf, f"{len(x)} samples, {MIN_SAMPLES} needed")
     floor_x, floor_y = lower_envelope(x, y)
     if len(floor_x) < MIN_BLOCKS:
-        reason = f"samples in {len(floor_x)} places of the run, needs {MIN_BLOCKS}"
+        reason = f"samples in {len(floor_x)} parts of the run, {MIN_BLOCKS} needed"
         return Leak(Verdict.INCONCLUSIVE, math.nan, math.inf, reason)
     first = trimmed(floor_x, TRIMS[0])
     growth = float(floor_y[-1] - floor_y[first])
@@ -97,7 +97,7 @@ def decide_leak(x: Floats, y: Floats, *, budget: float, wander: float) -> Leak:
         passes = within and measured.slope + measured.half_width < budget
         if passes or measured.settled:
             break
-    verdict, reason = Verdict.PASS, "growth is below the budget"
+    verdict, reason = Verdict.PASS, "below the budget"
     if not passes:
         rises = _ratchets(floor_x[first:], floor_y[first:], budget, wander)
         verdict, reason = _without_pass(measured, budget, ratchets=rises)
@@ -111,8 +111,8 @@ def _without_pass(measured: Measured, budget: float, *, ratchets: bool) -> tuple
     if measured.settled and certain(measured.slope, measured.half_width, budget):
         return Verdict.FAIL, "steady growth"
     if ratchets:
-        return Verdict.FAIL, "the floor rises in every third"
-    return Verdict.INCONCLUSIVE, "this run cannot tell" if measured.settled else "growth has not settled"
+        return Verdict.FAIL, "the floor rises in every third of the run"
+    return Verdict.INCONCLUSIVE, "undecided" if measured.settled else "undecided: growth has not settled"
 
 
 def certain(slope: float, half_width: float, budget: float) -> bool:

@@ -28,7 +28,7 @@ GOOD_OF = 10
 _SLACK_S = 0.05
 # How much more than usual is no more than noise, as a share of it.
 _SHARE = 0.2
-# What healthy is cannot be learned from less; a shorter baseline is used all the same, and its shortness told.
+# A shorter baseline is used all the same, and its shortness reported.
 WANTED_BASELINE_S = 60.0
 # A window with a smaller share of the baseline's replies is not one of a system that answers its load.
 _TRAFFIC = 0.25
@@ -71,10 +71,10 @@ class Band:
 
     @property
     def doubt(self) -> str:
-        """What is to be said of a band that was learned from too little; empty when there was enough."""
+        """What limits a band that was learned from a short baseline; empty for a long enough one."""
         if self.baseline_s >= WANTED_BASELINE_S:
             return ""
-        return f"healthy was learned from {self.baseline_s:.0f} s, {WANTED_BASELINE_S:.0f} s are wanted"
+        return f"baseline is only {self.baseline_s:.0f} s ({WANTED_BASELINE_S:.0f} s recommended)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class Recovery:
 
     The true moment lies between the end of the last bad window and that of the
     first good one; `recovery_s` is the latter, the cautious end. None: it was
-    not seen in the `observed_s` seconds there were, and `last_bad_s` is where
-    what may have become a good stretch begins: all that is known is that it took longer than that.
+    not observed within `observed_s` seconds, and `last_bad_s` is where what may
+    have become a good stretch begins: recovery took longer than that.
     """
 
     last_bad_s: float
@@ -96,12 +96,12 @@ class Recovery:
 class Parts:
     """One fault's recovery in parts, each counted from the verified heal.
 
-    `first_success` and `lasting` are what a canary saw that asks the whole system, None where none looked;
+    `first_success` and `lasting` are what a prober of the whole system observed, None where there was none;
     `latency` is when goodput and latency were back in their band, and `resources` when each gauge was, by name.
-    `interrupted` is False where the canary was answered all along. `amid` are the faults that were still there at
-    this one's heal: then nothing is to be expected of what the canary saw, `latency` and `resources` count from when
-    the last of them was healed as well, and the last one's own parts tell. `unseen_s` is how long the canary did not
-    look just before the lasting stretch.
+    `interrupted` is False where every probe was answered. `amid` are the faults that were still there at
+    this one's heal: then the prober's answers are not judged, `latency` and `resources` count from when the last of
+    them was healed as well, and the last one's own parts count. `unseen_s` is how long no probe was sent just before
+    the lasting stretch.
     """
 
     latency: Recovery
@@ -135,20 +135,20 @@ class Parts:
         return max(self.resources, key=lambda name: _order(self.resources[name]), default="")
 
 
-def tell_part(name: str, part: Recovery) -> str:
-    """Return a part in words; one that was not seen to come took longer than until it was last seen amiss."""
+def part_text(name: str, part: Recovery) -> str:
+    """Return a part in words; one whose end was not observed took longer than to the last bad sample."""
     return f"{name} > {format_s(part.last_bad_s)}" if part.recovery_s is None else f"{name} {format_s(part.recovery_s)}"
 
 
-def tell_answers(first_success: Recovery, lasting: Recovery, *, interrupted: bool) -> list[str]:
-    """Return in words what a canary saw."""
+def answers_text(first_success: Recovery, lasting: Recovery, *, interrupted: bool) -> list[str]:
+    """Return in words what the prober observed."""
     if not interrupted:
         return ["never interrupted"]
-    return [tell_part("first success", first_success), tell_part("lasting", lasting)]
+    return [part_text("first success", first_success), part_text("lasting", lasting)]
 
 
 def later(parts: Sequence[Recovery]) -> Recovery:
-    """Return the recovery that is over when all of at least one are; not seen to be, while one is not."""
+    """Return the recovery that is over when all of at least one are; censored while one is."""
     took_s = [part.recovery_s for part in parts if part.recovery_s is not None]
     return Recovery(
         last_bad_s=max(part.last_bad_s for part in parts),

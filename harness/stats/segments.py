@@ -1,9 +1,9 @@
 """Which stretch of a gauge may be judged as one: the longest that nothing broke.
 
-A process that was restarted begins anew, so growth across a restart says
-nothing of either; nor does growth across a gap, in which nobody saw what
-happened. Find the stretch first and cut out fault windows after, which leave
-holes that are no gaps.
+A restarted process starts from nothing, so growth across a restart says nothing
+of either; nor does growth across a gap, in which nothing was measured.
+Find the stretch first and cut out fault windows after, which leave holes that
+are no gaps.
 """
 
 from __future__ import annotations

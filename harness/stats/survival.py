@@ -1,8 +1,8 @@
-"""Several recoveries as one figure, those included whose end was not seen.
+"""Several recoveries as one figure, those included whose end was not observed.
 
-A recovery that outlasted what was observed is longer than that, and to leave
-it out, or to take it for as long as it was seen, would make the worst systems
-look quick. Kaplan and Meier's estimator counts it for as long as it was seen.
+A recovery that outlasted the observation is longer than that: leaving it out,
+or counting it as ended there, would favour the worst systems. It is censored,
+as Kaplan and Meier's estimator takes it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Quantile:
 
 @dataclass(frozen=True, slots=True)
 class Survival:
-    """What `recoveries` of which `censored` were not seen to their end say together, in seconds.
+    """What `recoveries` say together, of which `censored` were not observed to their end, in seconds.
 
     `mttr_s` is the mean restricted to `limit_s`, the longest that any was observed: one that lasts longer counts as
     that, so with any censored the true mean is more.
@@ -52,26 +52,25 @@ class Survival:
     limit_s: float
 
     def __str__(self) -> str:
-        """Return them as a report puts it: `median 3.0 s (2.0 s to 5.0 s), p90 > 12.0 s, MTTR ...`."""
-        least = "at least " if self.censored else ""
-        mttr = f"MTTR {least}{format_s(self.mttr_s)}, each counted up to {format_s(self.limit_s)}"
-        seen = f"of {self.recoveries} recoveries, {self.censored} not seen to their end"
-        return f"median {self._quantile(self.median)}, p90 {self._quantile(self.p90)}, {mttr} ({seen})"
+        """Return them as a report puts it: `mean 2.0 s (n=2, 0 censored), median 1.9 s ..., p90 > 9.0 s`."""
+        least = ">= " if self.censored else ""
+        mean = f"mean {least}{format_s(self.mttr_s)} (n={self.recoveries}, {self.censored} censored)"
+        return f"{mean}, median {self._quantile(self.median)}, p90 {self._quantile(self.p90)}"
 
     def _quantile(self, quantile: Quantile) -> str:
-        value = self._told(quantile.value_s)
+        value = self._text(quantile.value_s)
         if math.isinf(quantile.lower_s) or self.censored == self.recoveries:
             return value
-        return f"{value} ({self._told(quantile.lower_s)} to {self._told(quantile.upper_s)})"
+        return f"{value} ({self._text(quantile.lower_s)} to {self._text(quantile.upper_s)})"
 
-    def _told(self, duration_s: float) -> str:
+    def _text(self, duration_s: float) -> str:
         return format_s(duration_s) if math.isfinite(duration_s) else f"> {format_s(self.limit_s)}"
 
 
 def summarise(recoveries: Iterable[Recovery]) -> Survival | None:
     """Return what several recoveries say together; None without any.
 
-    One that was not seen to its end is known to have lasted until `last_bad_s`: what followed may have become a good
+    One not observed to its end is known to have lasted until `last_bad_s`: what followed may have become a good
     stretch.
     """
     seen = list(recoveries)
@@ -107,7 +106,7 @@ def kaplan_meier(ended_s: Iterable[float], censored_s: Iterable[float]) -> Survi
 def _band(curve: Any, share: Floats) -> tuple[Floats, Floats]:
     """Return the lower and the upper edge of the curve's band.
 
-    Before the first end there is nothing to doubt. Where all have ended the formula is undefined: down to nothing
+    Before the first end there is no uncertainty. Where all have ended the formula is undefined: down to nothing
     below, and as high as it last was above.
     """
     with warnings.catch_warnings():

@@ -20,6 +20,7 @@ import docker
 from docker.errors import APIError
 
 from harness.errors import HeavyweatherError, InputError, NotReady, StackError
+from harness.identity import ProcessId
 from harness.probes import http_health, postgres_health, redis_health, toxiproxy_health
 from harness.records import ContainerRef
 from harness.root import ROOT
@@ -32,7 +33,6 @@ from infra.compose.projects import (
     leftover_projects,
     project_name,
     remove_project,
-    runner_identity,
     save_logs,
     sweep,
 )
@@ -227,7 +227,7 @@ class ComposeStack:
             "HW_START_AFTER": "service_started",
             "HW_HEALTH_INTERVAL": "30s",
             "HW_RUN_ID": self._plan.run_id,
-            "HW_RUNNER": runner_identity(),
+            "HW_RUNNER": str(ProcessId.own()),
             "HW_DEFECTS": ",".join(self._plan.defects),
             "HW_ALLOCATIONS": "1" if self._plan.allocations else "",
             "HW_TOKEN_SECRET": secrets.token_urlsafe(32),

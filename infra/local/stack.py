@@ -107,7 +107,7 @@ class LocalStack:
     def services(self) -> tuple[ProcessRef, ...]:
         """Return each service's process; a named one is left out when this machine does not tell who listens there."""
         marks = self._running().marks()
-        refs = {service: ProcessRef(service, mark.pid, mark.created_s) for service, mark in marks.items()}
+        refs = {service: ProcessRef(service, mark.process) for service, mark in marks.items()}
         for service in self._plan.named:
             if ref := listening_process(service, self.endpoint(service)):
                 refs[service] = ref
@@ -124,8 +124,7 @@ class LocalStack:
 
     def _handle(self, service: str, stop: str) -> Handle:
         def ref() -> ProcessRef:
-            mark = self._running().mark(service)
-            return ProcessRef(service, mark.pid, mark.created_s)
+            return ProcessRef(service, self._running().mark(service).process)
 
         return Handle(
             ref=ref,

@@ -13,7 +13,6 @@ import pytest
 from chaos.faults.services.processes import stopped_in
 from chaos.healing.heal import clear
 from chaos.healing.ledger import FILE_NAME, read_open
-from harness.identity import find_process
 from harness.wait import wait_until
 from infra.local.leftovers import read_record
 from infra.local.stack import LocalStack
@@ -42,7 +41,7 @@ class LocalStage(Stage):
         assert isinstance(self.stack, LocalStack)
         found = []
         for mark in self.stack._running().marks().values():
-            process = find_process(mark.pid, mark.created_s)
+            process = mark.process.find()
             if process is None or stopped_in(process):
                 found.append(f"{mark.service} is {'stopped' if process else 'gone'}")
         return found

@@ -125,7 +125,7 @@ def test_who_listens_is_found_and_nobody_is_nobody() -> None:
         here = Endpoint("127.0.0.1", server.getsockname()[1])
         found = listening_process("api", here)
         assert found is not None
-        assert (found.service, found.pid) == ("api", os.getpid())
+        assert (found.service, found.process.pid) == ("api", os.getpid())
         # Whoever listens at the same port here is not who listens there.
         assert listening_process("api", Endpoint("10.1.2.3", here.port)) is None
     assert listening_process("api", here) is None

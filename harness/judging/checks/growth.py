@@ -8,7 +8,6 @@ enough to promise that it decides.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,26 +17,27 @@ import numpy as np
 from harness.criteria.budget import Budget
 from harness.judging.checks.sampled import PRESENT
 from harness.judging.evidence import Evidence
+from harness.judging.registry import Check, register
 from harness.judging.series import Floats, Gauge, GaugeName
+from harness.quantity import growth_scale, rounded
 from harness.stats.gauges import GaugeKind, kind_of
 from harness.stats.leak import Leak, decide_leak
 from harness.stats.segments import longest_stretch, without_rotations
-from harness.units import format_bytes
-from harness.verdict import Finding, Verdict
+from harness.verdict import Finding, Measurement, Result, Verdict
 
 # A stalled link makes Toxiproxy buffer, so its memory says nothing about the system under test.
 NOT_JUDGED = frozenset({"toxiproxy"})
 # A new process fills up within this many samples; further apart, a leak would pass for the size of a process.
 _NEAR = 10
-# The widest pool of the reference, where no service tells its own.
+# The widest pool of the reference, where no service reports its own.
 _POOL_MAX = 20
 _HOUR_S = 3600.0
-# What each service must be decided about, and for which a run that cannot tell does not pass.
+# What each service must be decided about: a run that leaves it undecided does not pass.
 _PROMISED = frozenset({"memory"})
 _SPARSE = ("uss_bytes", "sockets_")
 # What a service forks a process for takes some of.
 _OF_PROCESSES = frozenset({"rss_bytes", "uss_bytes", "memory_bytes"})
-# The gauge that stands for its kind: it is told by its service's name alone.
+# The gauge that stands for its kind: messages name its kind in place of the figure.
 _FIRST = frozenset({"rss_bytes", "memory_bytes", "heap_bytes", "fds", "threads", "children", "pids", "bytes"})
 
 
@@ -51,7 +51,10 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """One gauge's decision along one axis, by the points `x` and `y` (in the axis' and the gauge's units)."""
+    """One gauge's decision along one axis, by the points `x` and `y` (in the axis' and the gauge's units).
+
+    `since` names the stretch they are of where that is not the whole run.
+    """
 
     name: GaugeName
     kind: GaugeKind
@@ -60,10 +63,11 @@ class Judged:
     allowed: float
     x: Floats
     y: Floats
+    since: str = ""
 
     @property
     def promised(self) -> bool:
-        """Whether a run that cannot tell is no pass."""
+        """Whether a run that leaves it undecided is no pass."""
         return self.kind.name in _PROMISED and self._first
 
     @property
@@ -76,22 +80,26 @@ class Judged:
         figure = "" if self._first else f" {self.name.figure}"
         return f"{self.name.subject}{figure}"
 
+    @property
+    def subject(self) -> str:
+        """What a message is about: `api memory`, `api asyncio tasks`."""
+        figure = self.kind.name if self._first else self.name.figure.removesuffix("_bytes").replace("_", " ")
+        return f"{self.name.subject} {figure}"
 
-def check_growth(evidence: Evidence, budget: Budget) -> list[Finding]:
-    """Return a finding for each gauge that was decided or had to be, and one that names all the others.
 
-    What so short a run does not promise to decide, and did not, is told and keeps nobody from passing.
-    """
+def check_growth(evidence: Evidence, budget: Budget) -> list[Result]:
+    """Return a finding for each gauge that was decided or had to be, and one measurement that names all the others."""
     judged = list(judge_gauges(evidence, budget))
     undecided = [one for one in judged if one.leak.verdict is Verdict.INCONCLUSIVE and not one.promised]
-    findings = [_finding(one) for one in judged if one not in undecided]
-    seen = {one.name.subject for one in judged if one.promised}
-    findings += [_unseen(service) for service in sorted({*evidence.services} - NOT_JUDGED - seen)]
+    results: list[Result] = [_finding(one) for one in judged if one not in undecided]
+    measured = {one.name.subject for one in judged if one.promised}
+    results += [_unmeasured(service, budget) for service in sorted({*evidence.services} - NOT_JUDGED - measured)]
     if undecided:
-        names = ", ".join(sorted({str(one.name) for one in undecided}))
-        told = f"growth of what such a run does not promise to decide: it could not tell of {names}"
-        findings.append(Finding("growth", Verdict.PASS, f"{len(undecided)} not told", "not promised", "gauges", told))
-    return findings
+        names = sorted({str(one.name) for one in undecided})
+        observed = f"undecided for {len(names)} gauges"
+        message = f"growth {observed} (informational): {', '.join(names)}"
+        results.append(Measurement("growth", observed, "gauges", message, {"undecided": len(names)}))
+    return results
 
 
 def judge_gauges(evidence: Evidence, budget: Budget) -> Iterator[Judged]:
@@ -107,22 +115,22 @@ def judge_gauges(evidence: Evidence, budget: Budget) -> Iterator[Judged]:
             allowed = budget.growth(kind.budget, axis.unit)
             points = _points(evidence, name, gauge, kind, axis)
             leak = _decide(points, allowed, kind.wander_with(pool_max))
-            yield Judged(name, kind, axis.unit, leak, allowed, points.x, points.y)
+            yield Judged(name, kind, axis.unit, leak, allowed, points.x, points.y, points.since)
 
 
 def _pool_max(evidence: Evidence) -> int:
-    """Return the widest pool that a service tells of."""
-    told = [
+    """Return the widest pool that a service reports."""
+    widths = [
         float(np.nanmax(gauge.high))
         for name, gauge in evidence.series.gauges.items()
         if name.figure.startswith("pool_") and name.figure.endswith("_max")
     ]
-    return int(max(told, default=_POOL_MAX))
+    return int(max(widths, default=_POOL_MAX))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Points:
-    """What of a gauge may be judged, or why nothing may; `since` tells of the stretch where that is not all."""
+    """What of a gauge may be judged, or why nothing may; `since` names the stretch where that is not all."""
 
     x: Floats
     y: Floats
@@ -137,10 +145,10 @@ def _points(evidence: Evidence, name: GaugeName, gauge: Gauge, kind: GaugeKind, 
     within = within[longest_stretch(t_s[within], restarts_s=restarts_s)]
     calm = np.zeros_like(evidence.calm)
     calm[within] = True
-    # An answer that came late stands in the tick in which it came, which need not be one of the looks.
+    # An answer that came late is in the tick in which it came, which need not be one of the samples.
     seen, due = calm & ~np.isnan(gauge.low), calm & evidence.series.sampled
     if not seen.any():
-        return _Points(nothing, nothing, "it could not be measured in the calm of the run")
+        return _Points(nothing, nothing, "not measured outside faults and recovery")
     if not name.figure.startswith(_SPARSE) and seen.sum() < PRESENT * due.sum():
         return _Points(nothing, nothing, f"only {seen.sum()} of {due.sum()} samples present")
     # A tick in which no request ended adds no point to a curve over requests.
@@ -153,19 +161,14 @@ def _points(evidence: Evidence, name: GaugeName, gauge: Gauge, kind: GaugeKind, 
     if processes is not None and name.figure in _OF_PROCESSES:
         y = without_passing(y, processes.low[seen][first])
     begins_s, ends_s = t_s[seen][0], t_s[seen][-1]
-    since = f", from {begins_s:.1f} to {ends_s:.1f} s, its longest stretch without a restart" if restarts_s else ""
-    return _Points(x, y, since=since)
+    since = f"measured from {begins_s:.1f} to {ends_s:.1f} s, its longest stretch without a restart"
+    return _Points(x, y, since=since if restarts_s else "")
 
 
 def _decide(points: _Points, allowed: float, wander: float) -> Leak:
     if points.refused:
-        return _unknown(points.refused)
-    leak = decide_leak(points.x, points.y, budget=allowed, wander=wander)
-    return dataclasses.replace(leak, reason=leak.reason + points.since)
-
-
-def _unknown(reason: str) -> Leak:
-    return Leak(Verdict.INCONCLUSIVE, math.nan, math.inf, reason)
+        return Leak(Verdict.INCONCLUSIVE, math.nan, math.inf, points.refused)
+    return decide_leak(points.x, points.y, budget=allowed, wander=wander)
 
 
 def without_passing(memory: Floats, processes: Floats) -> Floats:
@@ -190,35 +193,61 @@ def without_passing(memory: Floats, processes: Floats) -> Floats:
 
 
 def _finding(judged: Judged) -> Finding:
-    leak, check = judged.leak, f"{judged.kind.name.replace(' ', '_')}_growth"
-    limit = f"{_text(judged, judged.allowed)} a {judged.axis}"
-    subject = f"{judged.kind.name} of {judged.where}"
-    if math.isnan(leak.slope):
-        message = f"{subject} against budget {limit}: {leak.reason}"
-        return Finding(check, leak.verdict, leak.reason, limit, judged.where, message)
-    observed = f"{_text(judged, leak.slope)} +- {_text(judged, leak.half_width)} a {judged.axis}"
-    message = (
-        f"{subject} grows {observed}, budget {limit}: {leak.reason} (leak score {leak.score:.2f};"
-        f" this run can show a leak of {_text(judged, leak.detectable)} a {judged.axis}{_longer(judged)})"
+    leak, kind = judged.leak, judged.kind
+    scale = growth_scale(kind.unit, judged.axis, leak.slope, leak.half_width, judged.allowed)
+    measured = not math.isnan(leak.slope)
+    notes = []
+    if measured:
+        detectable = f"smallest detectable leak {scale.rough(leak.detectable)}"
+        notes = [_reason(judged), f"leak score {leak.score:.2f}, {detectable}", judged.since]
+    return Finding.about(
+        judged.subject,
+        check=_check(kind),
+        verdict=leak.verdict,
+        where=judged.where,
+        observed=scale.estimate(leak.slope, leak.half_width) if measured else f"undecided ({leak.reason})",
+        allowed=scale.text(judged.allowed),
+        limit=scale.bare(judged.allowed) if measured else None,
+        notes=notes,
+        figures={
+            "observed": leak.slope,
+            "half_width": leak.half_width,
+            "allowed": judged.allowed,
+            "unit": f"{kind.unit or '1'}/{judged.axis}",
+            "score": leak.score,
+            "detectable": leak.detectable,
+            "needed": leak.needed(judged.allowed),
+            "samples": len(judged.x),
+        },
     )
-    return Finding(check, leak.verdict, observed, limit, judged.where, message)
 
 
-def _longer(judged: Judged) -> str:
-    """Return how long a run would have to be that decides, where this one did not."""
-    if judged.leak.verdict is not Verdict.INCONCLUSIVE or not math.isfinite(judged.leak.half_width):
+def _check(kind: GaugeKind) -> str:
+    return f"{kind.name.replace(' ', '_')}_growth"
+
+
+def _reason(judged: Judged) -> str:
+    """Return why growth is not below the budget; of an undecided one how long a run would decide."""
+    leak = judged.leak
+    if leak.verdict is Verdict.PASS:
         return ""
-    needed = judged.leak.needed(judged.allowed)
-    amount = f"{needed:.1f} h" if judged.axis == "h" else f"{math.ceil(needed)} requests"
-    return f", and one of about {amount} decides"
+    if leak.verdict is Verdict.FAIL or not math.isfinite(leak.half_width):
+        return leak.reason
+    needed = leak.needed(judged.allowed)
+    amount = f"{rounded(needed, 2)} h" if judged.axis == "h" else f"{int(float(rounded(needed, 2))):,} requests"
+    return f"{leak.reason}: about {amount} needed"
 
 
-def _text(judged: Judged, value: float) -> str:
-    if judged.kind.unit != "B":
-        return f"{value:.4g}"
-    return f"{value:.0f} B" if judged.axis == "request" else format_bytes(value)
+def _unmeasured(service: str, budget: Budget) -> Finding:
+    allowed = budget.memory_growth_bytes_per_request
+    return Finding.about(
+        f"{service} memory",
+        check="memory_growth",
+        verdict=Verdict.INCONCLUSIVE,
+        where=service,
+        observed="undecided (not measured)",
+        allowed=growth_scale("B", "request", allowed).text(allowed),
+    )
 
 
-def _unseen(service: str) -> Finding:
-    told = f"memory of {service}: it could not be measured"
-    return Finding("memory_growth", Verdict.INCONCLUSIVE, "not measured", "measured", service, told)
+register(Check("growth", 90, lambda case: check_growth(case.evidence, case.budget)))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.criteria.budget import Budget
+from harness.criteria.limits import WHERE, When
 from harness.judging.evidence import Evidence
+from harness.judging.registry import Case, Check, register
+from harness.quantity import Scale
 from harness.stats.degradation import Windows, decide_drift, decide_slowdown, merge_ticks, window_width_s
 from harness.units import format_s
 from harness.verdict import Finding, Verdict
 
 _P95, _P50 = 0.95, 0.50
+_OUTSIDE = WHERE[When.CALM]
 # What a shared machine adds to a stretch's latency for reasons of its own.
 _SLACK_S = 0.05
 # Drift is looked for over days, in windows as wide as a fault's aftermath.
@@ -26,17 +31,27 @@ def check_latency(evidence: Evidence, budget: Budget) -> list[Finding]:
     """Return whether the calm of the run was quick enough, and no slower after the faults than before them.
 
     For the first a tick counts with its p95, the calm with the median of its ticks: a shared machine spoils single
-    ticks. The second is decided by windows, and is INCONCLUSIVE where they are too few or too noisy to tell.
+    ticks. The second is decided by windows, and is INCONCLUSIVE where they are too few or too noisy to decide.
     """
     seen_s, calm = evidence.series.latency_s, evidence.calm & ~np.isnan(evidence.series.latency_s)
+    about = partial(
+        Finding.about,
+        f"p95 response time {_OUTSIDE}",
+        check="latency",
+        where="outside faults",
+        allowed=format_s(budget.latency_s_p95),
+    )
     if not calm.any():
-        return [Finding("latency", Verdict.INCONCLUSIVE, "no calm tick", "some", "outside faults", "no calm to judge")]
+        return [about(verdict=Verdict.INCONCLUSIVE, observed="undecided (no replies outside faults)")]
     median_s = float(np.median(seen_s[calm]))
     verdict = Verdict.FAIL if median_s > budget.latency_s_p95 else Verdict.PASS
-    sign = ">" if verdict is Verdict.FAIL else "<="
-    observed, allowed = format_s(median_s), format_s(budget.latency_s_p95)
-    told = f"p95 response time {observed} {sign} {allowed} outside faults"
-    return [Finding("latency", verdict, observed, allowed, "outside faults", told), _slowdown(evidence, budget)]
+    figures: dict[str, float | str] = {
+        "observed": median_s,
+        "allowed": budget.latency_s_p95,
+        "unit": "s",
+        "ticks": int(calm.sum()),
+    }
+    return [about(verdict=verdict, observed=format_s(median_s), figures=figures), _slowdown(evidence, budget)]
 
 
 def _slowdown(evidence: Evidence, budget: Budget) -> Finding:
@@ -46,13 +61,14 @@ def _slowdown(evidence: Evidence, budget: Budget) -> Finding:
         ends_s = min(f.injected_s for f in evidence.faults)
         begins_s = max(f.injected_s for f in evidence.faults)
     else:
-        where = "in its second half"
+        where = "in the second half"
         lasted_s = evidence.load_end_s - evidence.warm_s
         ends_s, begins_s = evidence.warm_s + _BEFORE * lasted_s, evidence.warm_s + _AFTER * lasted_s
     parts = evidence.calm & (t_s <= ends_s), evidence.calm & (t_s > begins_s)
     # A load of few requests a second has not enough of them in its windows for a p95.
-    judged = (_told(evidence, parts, where, quantile, budget.slowdown_fraction) for quantile in (_P95, _P50))
-    return next((finding for finding in judged if finding is not None), _undecided(where))
+    allowed = budget.slowdown_fraction
+    judged = (_judge(evidence, parts, where, quantile, allowed) for quantile in (_P95, _P50))
+    return next((finding for finding in judged if finding is not None), _undecided(where, allowed))
 
 
 Ticks = NDArray[np.bool_]
@@ -74,28 +90,53 @@ def _windows(evidence: Evidence, part: Ticks, width_s: float, quantile: float) -
     return merge_ticks(series.t_s, np.where(part, seen_s, np.nan), series.count(), width_s=width_s)
 
 
-def _undecided(where: str) -> Finding:
-    told = "too few windows with requests enough both before and after"
-    return Finding("slowdown", Verdict.INCONCLUSIVE, told, "enough windows", where, f"response time {where}: {told}")
+def _undecided(where: str, allowed_fraction: float) -> Finding:
+    return Finding.about(
+        f"response time {where}",
+        check="slowdown",
+        verdict=Verdict.INCONCLUSIVE,
+        where=where,
+        observed="undecided (too few windows with enough requests before and after)",
+        allowed=f"{allowed_fraction:+.0%}",
+    )
 
 
-def _told(
+def _judge(
     evidence: Evidence, parts: tuple[Ticks, Ticks], where: str, quantile: float, allowed_fraction: float
 ) -> Finding | None:
-    """Return what a quantile says of the slowdown; None where it has too few windows to say anything."""
+    """Return the finding of the slowdown of a quantile; None where it has too few windows for one."""
     width_s = _width_s(evidence, parts, quantile)
     windows = [_windows(evidence, part, width_s, quantile) for part in parts]
     slowdown = decide_slowdown(*windows, quantile=quantile, allowed=allowed_fraction, slack_s=_SLACK_S)
     if math.isnan(slowdown.change):
         return None
-    allowed = f"at most {allowed_fraction:.0%} slower"
-    before_s, after_s = (float(np.exp(np.mean(np.log(w.quantile_s)))) for w in windows)
-    observed = f"{slowdown.change:+.0%} ({slowdown.lower:+.0%} to {slowdown.upper:+.0%})"
-    told = (
-        f"p{100 * quantile:.0f} response time {where} {format_s(after_s)}, before {format_s(before_s)}: {observed} with"
-        f" {format_s(_SLACK_S)} of slack on both, allowed {allowed_fraction:+.0%}: {slowdown.reason}"
+    interval = f"95% CI {slowdown.lower:+.0%} to {slowdown.upper:+.0%}"
+    before, after = format_s(slowdown.before_s), format_s(slowdown.after_s)
+    before = before.removesuffix(after[after.index(" ") :])
+    change = f"{before} -> {after} ({slowdown.change:+.0%}, {interval})"
+    return Finding.about(
+        f"p{100 * quantile:.0f} {where}",
+        check="slowdown",
+        verdict=slowdown.verdict,
+        where=where,
+        observed=change,
+        allowed=f"{allowed_fraction:+.0%}",
+        notes=[
+            slowdown.reason if slowdown.verdict is Verdict.INCONCLUSIVE else "",
+            f"with {format_s(_SLACK_S)} of slack on both",
+        ],
+        figures={
+            "observed": slowdown.change,
+            "lower": slowdown.lower,
+            "upper": slowdown.upper,
+            "allowed": allowed_fraction,
+            "detectable": slowdown.detectable,
+            "before_s": slowdown.before_s,
+            "after_s": slowdown.after_s,
+            "quantile": quantile,
+            "unit": "fraction",
+        },
     )
-    return Finding("slowdown", slowdown.verdict, observed, allowed, where, told)
 
 
 def check_drift(evidence: Evidence, budget: Budget) -> list[Finding]:
@@ -103,10 +144,31 @@ def check_drift(evidence: Evidence, budget: Budget) -> list[Finding]:
     windows = _windows(evidence, evidence.calm, _DRIFT_WIDTH_S, _P95)
     per_h = math.log1p(budget.latency_drift_per_h)
     leak = decide_drift(windows, budget_per_h=per_h, quantile=_P95, slack_s=_SLACK_S)
-    allowed = f"at most {budget.latency_drift_per_h:+.2%} an hour"
-    if math.isnan(leak.slope):
-        told = f"drift of the p95 response time: {leak.reason}"
-        return [Finding("latency_drift", leak.verdict, leak.reason, allowed, "outside faults", told)]
-    observed = f"{leak.slope:+.2%} +- {leak.half_width:.2%} an hour"
-    told = f"p95 response time drifts {observed}, allowed {allowed}: {leak.reason}"
-    return [Finding("latency_drift", leak.verdict, observed, allowed, "outside faults", told)]
+    scale = Scale(100.0, "%/h")
+    measured = not math.isnan(leak.slope)
+    return [
+        Finding.about(
+            f"p95 drift {_OUTSIDE}",
+            check="latency_drift",
+            verdict=leak.verdict,
+            where="outside faults",
+            observed=scale.estimate(leak.slope, leak.half_width) if measured else f"undecided ({leak.reason})",
+            allowed=scale.text(budget.latency_drift_per_h),
+            limit=scale.bare(budget.latency_drift_per_h) if measured else None,
+            notes=[leak.reason] if measured and leak.verdict is not Verdict.PASS else [],
+            figures={
+                "observed": leak.slope,
+                "half_width": leak.half_width,
+                "allowed": budget.latency_drift_per_h,
+                "unit": "1/h",
+            },
+        )
+    ]
+
+
+def _long_enough(case: Case) -> bool:
+    return case.lasted_s >= case.budget.drift_decides_after_s
+
+
+register(Check("latency", 80, lambda case: check_latency(case.evidence, case.budget)))
+register(Check("latency_drift", 120, lambda case: check_drift(case.evidence, case.budget), applies=_long_enough))

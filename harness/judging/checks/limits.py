@@ -1,13 +1,13 @@
 """Does each series keep the limits that the user set on it?
 
 A limit that no series is under, or too few samples, or a run shorter than its
-window, is INCONCLUSIVE: what was not looked at was not kept. What was seen to
-break a limit breaks it, however much went unseen.
+window, is INCONCLUSIVE: what was not measured was not kept. A sample that breaks
+a limit breaks it, however many are missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,15 +15,18 @@ import numpy as np
 from harness.criteria.limits import INCREASES, WHERE, Bound, Growth, Range, SeriesLimit, Statistic, amount, unit_of
 from harness.judging.checks.sampled import PRESENT, Part, SeriesSource, part_of, series_names, unknown_series
 from harness.judging.checks.statistic import seen_of, value_of
+from harness.judging.registry import Case, Check, register
+from harness.quantity import growth_scale
 from harness.stats.leak import decide_leak
-from harness.units import format_s
+from harness.units import format_s, parse_duration_s, parse_size_bytes
 from harness.verdict import Finding, Verdict
 
 _CHECK = "limits"
-# What is missing could only add to these, so they are surely above what they are seen to be above.
+_UNITS: Mapping[object, str] = {parse_size_bytes: "B", parse_duration_s: "s"}
+# What is missing could only add to these, so they are surely above what was measured.
 _SURELY_ABOVE = frozenset({Statistic.MAX, Statistic.SUM, Statistic.INCREASE})
 _SURELY_BELOW = frozenset({Statistic.MIN})
-# A window with less than this share of its samples tells too little of itself.
+# A window with less than this share of its samples is not judged.
 _WINDOW_PRESENT = 0.5
 # A series whose last sample is older than so many says nothing of how the run ended.
 _LAST_WITHIN = 3
@@ -52,7 +55,7 @@ class _Reading(NamedTuple):
 
     @property
     def sure(self) -> bool:
-        """Whether no missing sample could mend it."""
+        """Whether no missing sample could change that it is broken."""
         return self.side.statistic in (_SURELY_ABOVE if self.side.sign > 0 else _SURELY_BELOW)
 
 
@@ -81,13 +84,20 @@ def _judge(source: SeriesSource, name: str, limit: SeriesLimit) -> Iterator[Find
 def _whole(name: str, part: Part, bound: Bound, where: str) -> Finding:
     allowed = _allowed(name, bound)
     if not len(part.buckets.t_s):
-        return _undecided(name, allowed, f"no sample {where}")
+        return _undecided(name, allowed, f"not sampled {where}")
     reading = _worst(part, bound)
-    if (unseen := _unseen(part, bound.statistic)) and not (reading.broken and reading.sure):
-        return _undecided(name, allowed, f"{unseen} {where}")
-    observed = _text(name, bound, reading.value)
-    told = f"{name}: {observed} {where}, allowed {allowed} (worst at {reading.t_s:.1f} s)"
-    return Finding(_CHECK, _verdict(broken=reading.broken), observed, allowed, name, told)
+    if (missing := _missing(part, bound.statistic)) and not (reading.broken and reading.sure):
+        return _undecided(name, allowed, f"{missing} {where}")
+    return Finding.about(
+        name,
+        check=_CHECK,
+        verdict=_verdict(broken=reading.broken),
+        where=name,
+        observed=f"{_text(name, bound, reading.value)} {where}",
+        allowed=allowed,
+        notes=[f"worst at {reading.t_s:.1f} s"],
+        figures={"observed": reading.value, "allowed": reading.side.limit, "worst_s": reading.t_s},
+    )
 
 
 def _windowed(name: str, part: Part, bound: Bound, window_s: float, where: str) -> Finding:
@@ -96,18 +106,28 @@ def _windowed(name: str, part: Part, bound: Bound, window_s: float, where: str) 
     readings = [_window(part.between(end_s - window_s, end_s), bound) for end_s in ends_s]
     judged = [reading for reading in readings if reading]
     if not judged:
-        told = f"no window of {format_s(window_s)} with enough samples in {format_s(part.lasted_s)} {where}"
-        return _undecided(name, allowed, told)
+        reason = f"no window of {format_s(window_s)} with enough samples in {format_s(part.lasted_s)} {where}"
+        return _undecided(name, allowed, reason)
     bad = sum(reading.broken for reading in judged) - _twice(ends_s, window_s, readings)
     if len(judged) < PRESENT * len(ends_s) and bad <= bound.bad_windows:
         return _undecided(name, allowed, f"only {len(judged)} of {len(ends_s)} windows have enough samples {where}")
     worst = max(judged, key=lambda reading: reading.margin)
-    observed = f"{bad} of {len(judged)} windows broke it"
-    told = (
-        f"{name}: {observed} {where}, worst {_text(name, bound, worst.value)} around {worst.t_s:.1f} s,"
-        f" allowed {allowed}"
+    return Finding.about(
+        name,
+        check=_CHECK,
+        verdict=_verdict(broken=bad > bound.bad_windows),
+        where=name,
+        observed=f"{bad} of {len(judged)} windows bad {where}",
+        allowed=allowed,
+        notes=[f"worst {_text(name, bound, worst.value)} around {worst.t_s:.1f} s"],
+        figures={
+            "observed": bad,
+            "allowed": bound.bad_windows,
+            "windows": len(judged),
+            "worst": worst.value,
+            "worst_s": worst.t_s,
+        },
     )
-    return Finding(_CHECK, _verdict(broken=bad > bound.bad_windows), observed, allowed, name, told)
 
 
 def _window_ends_s(part: Part, window_s: float) -> list[float]:
@@ -127,7 +147,7 @@ def _twice(ends_s: list[float], window_s: float, readings: list[_Reading | None]
 
 
 def _window(part: Part, bound: Bound) -> _Reading | None:
-    """Return what a window came to, None where it has too few samples to tell."""
+    """Return what a window came to, None where it has too few samples."""
     if not len(part.buckets.t_s):
         return None
     reading = _worst(part, bound)
@@ -135,7 +155,7 @@ def _window(part: Part, bound: Bound) -> _Reading | None:
     return reading if seen or (reading.broken and reading.sure) else None
 
 
-def _unseen(part: Part, statistic: Statistic) -> str:
+def _missing(part: Part, statistic: Statistic) -> str:
     """Return what hides too much of the part for a decision, empty when nothing does."""
     seen, ago_s = seen_of(part, statistic), part.lasted_s - float(part.at_s[-1])
     if seen < PRESENT:
@@ -158,18 +178,18 @@ def _worst(part: Part, bound: Bound) -> _Reading:
 def _read(part: Part, side: _Side) -> _Reading:
     value = value_of(part, side.statistic)
     shown = part.gained if side.statistic in INCREASES else part.buckets.high if side.sign > 0 else part.buckets.low
-    telling = -1 if side.statistic is Statistic.LAST else int(np.argmax(side.sign * shown))
-    return _Reading(side, value, side.sign * (value - side.limit), float(part.buckets.t_s[telling]))
+    worst = -1 if side.statistic is Statistic.LAST else int(np.argmax(side.sign * shown))
+    return _Reading(side, value, side.sign * (value - side.limit), float(part.buckets.t_s[worst]))
 
 
 def _grown(source: SeriesSource, name: str, part: Part, growth: Growth, where: str) -> Finding:
-    say = unit_of(name).format
-    allowed = f"+{say(growth.allowed)}/{growth.per}"
+    scale = growth_scale(_unit(name), growth.per, growth.allowed)
     if (part.present < PRESENT) or not len(part.buckets.t_s):
-        return _undecided(name, allowed, f"only {part.present:.0%} of the {part.expected} samples present {where}")
+        reason = f"only {part.present:.0%} of the {part.expected} samples present {where}"
+        return _undecided(name, scale.text(growth.allowed), reason)
     t_s = part.buckets.t_s
     if again_s := [moment_s for moment_s in source.restarts_s(name) if t_s[0] < moment_s <= t_s[-1]]:
-        return _undecided(name, allowed, f"what it is of was started anew at {again_s[0]:.1f} s")
+        return _undecided(name, scale.text(growth.allowed), f"restarted at {again_s[0]:.1f} s")
     # Rolled up or not, the floor of a stretch is the lowest sample in it.
     x, y = t_s / 3600, part.buckets.low
     if growth.per == "request":
@@ -178,17 +198,43 @@ def _grown(source: SeriesSource, name: str, part: Part, growth: Growth, where: s
         y = y[first]
     leak = decide_leak(x, y, budget=growth.allowed, wander=growth.wander)
     if np.isnan(leak.slope):
-        return _undecided(name, allowed, leak.reason)
-    observed = f"{say(leak.slope)} +- {say(leak.half_width)}/{growth.per}"
-    told = (
-        f"{name}: grows {observed} {where}, allowed {allowed}: {leak.reason}"
-        f" (this run can show {say(leak.detectable)}/{growth.per})"
+        return _undecided(name, scale.text(growth.allowed), leak.reason)
+    scale = growth_scale(_unit(name), growth.per, leak.slope, leak.half_width, growth.allowed)
+    return Finding.about(
+        f"{name} growth",
+        check=_CHECK,
+        verdict=leak.verdict,
+        where=name,
+        observed=f"{scale.estimate(leak.slope, leak.half_width)} {where}",
+        allowed=scale.text(growth.allowed),
+        limit=scale.bare(growth.allowed),
+        notes=[
+            "" if leak.verdict is Verdict.PASS else leak.reason,
+            f"smallest detectable leak {scale.rough(leak.detectable)}",
+        ],
+        figures={
+            "observed": leak.slope,
+            "half_width": leak.half_width,
+            "allowed": growth.allowed,
+            "detectable": leak.detectable,
+            "unit": f"{_unit(name) or '1'}/{growth.per}",
+        },
     )
-    return Finding(_CHECK, leak.verdict, observed, allowed, name, told)
+
+
+def _unit(name: str) -> str:
+    return _UNITS.get(unit_of(name).parse, "")
 
 
 def _undecided(name: str, allowed: str, reason: str) -> Finding:
-    return Finding(_CHECK, Verdict.INCONCLUSIVE, reason, allowed, name, f"{name}: {reason}, allowed {allowed}")
+    return Finding.about(
+        name,
+        check=_CHECK,
+        verdict=Verdict.INCONCLUSIVE,
+        where=name,
+        observed=f"undecided ({reason})",
+        allowed=allowed,
+    )
 
 
 def _verdict(*, broken: bool) -> Verdict:
@@ -200,5 +246,19 @@ def _allowed(name: str, bound: Bound) -> str:
 
 
 def _text(name: str, bound: Bound, value: float) -> str:
-    told = "" if bound.statistic is Statistic.EVERY else f"{bound.statistic} "
-    return told + amount(name, bound.statistic, value)
+    statistic = "" if bound.statistic is Statistic.EVERY else f"{bound.statistic} "
+    return statistic + amount(name, bound.statistic, value)
+
+
+def _limits(case: Case) -> Sequence[SeriesLimit]:
+    return case.budget.limits(case.lasted_s)
+
+
+register(
+    Check(
+        _CHECK,
+        150,
+        lambda case: check_limits(case.source, _limits(case)),
+        applies=lambda case: bool(_limits(case)),
+    )
+)

@@ -1,6 +1,6 @@
 """What a service may hold at all, and what its memory may grow by over a whole run and in its second half.
 
-These are the rules that people sign; whether memory leaks is decided by
+These are the limits that people agree on; whether memory leaks is decided by
 `harness.judging.checks.growth`, also where a run is too short for these.
 """
 
@@ -12,15 +12,17 @@ import numpy as np
 
 from harness.criteria.budget import Budget
 from harness.judging.evidence import Evidence
+from harness.judging.registry import Case, Check, register
 from harness.judging.series import Floats, Gauge
+from harness.quantity import growth_scale
 from harness.stats.gauges import kind_of
 from harness.stats.growth import Growth, decide_ceiling, decide_growth, decide_second_half
 from harness.stats.segments import longest_stretch
 from harness.units import format_bytes
-from harness.verdict import Finding
+from harness.verdict import Finding, Verdict
 
 _HOUR_S = 3600.0
-# The growth that is signed for is that of a day.
+# The growth that is agreed on is that of a day.
 _DAY_H = 24.0
 
 
@@ -30,9 +32,16 @@ def check_memory_ceiling(evidence: Evidence, budget: Budget) -> list[Finding]:
     findings = []
     for service, gauge in sorted(evidence.series.memory.items()):
         held = decide_ceiling(gauge.high[~np.isnan(gauge.high)], limit=limit)
-        observed, allowed = _bytes(held.observed), format_bytes(limit)
-        message = f"{service} held {observed} at most, ceiling {allowed}"
-        findings.append(Finding("memory_ceiling", held.verdict, observed, allowed, service, message))
+        finding = Finding.about(
+            f"{service} peak memory",
+            check="memory_ceiling",
+            verdict=held.verdict,
+            where=service,
+            observed=f"undecided ({held.reason})" if math.isnan(held.observed) else format_bytes(held.observed),
+            allowed=format_bytes(limit),
+            figures={"observed": held.observed, "allowed": limit, "unit": "B"},
+        )
+        findings.append(finding)
     return findings
 
 
@@ -42,10 +51,10 @@ def check_memory_rules(evidence: Evidence, budget: Budget) -> list[Finding]:
     for service, gauge in sorted(evidence.series.memory.items()):
         x, y = _calm_hours(evidence, service, gauge)
         over = decide_growth(x, y, limit=budget.memory_growth_bytes, over=_span_h(evidence))
-        findings.append(_finding(service, "over the run", over, budget.memory_growth_bytes, ""))
+        findings.append(_finding(service, "over the run", over, budget.memory_growth_bytes))
         per_h = budget.second_half_growth_bytes_per_h
         half = decide_second_half(x, y, budget=per_h, wander=_wander(service, evidence))
-        findings.append(_finding(service, "in the second half", half, per_h, "/h"))
+        findings.append(_finding(service, "in the second half", half, per_h, per="/h"))
     return findings
 
 
@@ -67,11 +76,35 @@ def _wander(service: str, evidence: Evidence) -> float:
     return max((kind.wander for name in names if (kind := kind_of(name)) and kind.name == "memory"), default=0.0)
 
 
-def _finding(service: str, when: str, growth: Growth, limit: float, per: str) -> Finding:
-    observed, allowed = f"{_bytes(growth.observed)}{per}", f"{format_bytes(limit)}{per}"
-    message = f"memory of {service} {when}: grew by {observed}, allowed {allowed}: {growth.reason}"
-    return Finding("memory_rules", growth.verdict, observed, allowed, f"{service} {when}", message)
+def _finding(service: str, when: str, growth: Growth, limit: float, per: str = "") -> Finding:
+    scale = growth_scale("B", "h", growth.observed, growth.half_width, limit)
+    if math.isnan(growth.observed):
+        observed = f"undecided ({growth.reason})"
+    elif per:
+        observed = scale.estimate(growth.observed, growth.half_width)
+    else:
+        observed = format_bytes(growth.observed)
+    reasoned = growth.verdict is Verdict.INCONCLUSIVE and not math.isnan(growth.observed)
+    return Finding.about(
+        f"{service} memory growth {when}",
+        check="memory_rules",
+        verdict=growth.verdict,
+        where=f"{service} {when}",
+        observed=observed,
+        allowed=scale.text(limit) if per else format_bytes(limit),
+        notes=[growth.reason] if reasoned else [],
+        figures={
+            "observed": growth.observed,
+            "half_width": growth.half_width,
+            "allowed": limit,
+            "unit": f"B{per}",
+        },
+    )
 
 
-def _bytes(value: float) -> str:
-    return "?" if math.isnan(value) else format_bytes(value)
+def _long_enough(case: Case) -> bool:
+    return case.lasted_s >= case.budget.growth_decides_after_s
+
+
+register(Check("memory_ceiling", 100, lambda case: check_memory_ceiling(case.evidence, case.budget)))
+register(Check("memory_rules", 110, lambda case: check_memory_rules(case.evidence, case.budget), applies=_long_enough))

@@ -1,8 +1,8 @@
 """Is the garbage collector of each service worth its pauses?
 
-A collector that runs and runs and finds nothing takes time from every request:
+A collector that runs often and frees nothing takes time from every request:
 something keeps allocating what lives, or the thresholds are wrong. How long it
-pauses is told beside that, for whoever looks for the reason of a slow tick.
+pauses stands beside that, for it may explain a slow tick.
 """
 
 from __future__ import annotations
@@ -10,31 +10,34 @@ from __future__ import annotations
 import numpy as np
 
 from harness.criteria.budget import Budget
-from harness.criteria.limits import Statistic, When
+from harness.criteria.limits import WHERE, Statistic, When
 from harness.judging.checks.sampled import Part, SeriesSource, part_of
 from harness.judging.checks.statistic import seen_of
+from harness.judging.registry import Case, Check, register
+from harness.quantity import rounded
 from harness.units import format_s
-from harness.verdict import Finding, Verdict
+from harness.verdict import Finding, Measurement, Result, Verdict
 
 _CHECK = "gc"
+_OUTSIDE = WHERE[When.CALM]
 _COLLECTIONS, _COLLECTED = "gc_collections", "gc_collected"
 _PAUSES, _PAUSE_S = "gc_pauses", "gc_pause_s"
 _QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-# A ratio needs no whole: half of the calm shows it, and each hole that a fault cuts into it takes a look with it.
+# A ratio needs no whole: half of the calm shows it, and each hole that a fault cuts into it takes a sample with it.
 _SEEN_MIN = 0.5
 # Of fewer collections the ratio is chance.
 _COLLECTIONS_MIN = 30
-# A collector that takes less of the time wastes none worth a word, whatever it finds: a service that makes no cycles
-# has nothing for it to free. Where no pauses are told, each collection counts as the 10 ms that a full one may take.
+# A collector that takes less of the time is not judged: a service that makes no cycles has nothing for it to free.
+# Where no pauses are reported, each collection counts as the 10 ms that a full one may take.
 _SHARE_MIN = 0.01
 _COLLECTION_S = 0.01
 
 
-def check_gc(source: SeriesSource, budget: Budget) -> list[Finding]:
-    """Return for each service that tells of its collector whether a collection in the calm freed enough.
+def check_gc(source: SeriesSource, budget: Budget) -> list[Result]:
+    """Return for each service that reports its collector whether a collection in the calm freed enough.
 
-    The efficiency is the number of objects that were freed for each collection,
-    of whichever generation. A service that tells nothing of it has no finding.
+    The efficiency is the number of objects that were freed for each collection, of any generation. A collector that
+    ran too little to be judged is a measurement.
     """
     names = set(source.names())
     parts = [name.split(".") for name in names]
@@ -42,24 +45,35 @@ def check_gc(source: SeriesSource, budget: Budget) -> list[Finding]:
     return [_judge(source, each, budget) for each in services if f"runtime.{each}.{_COLLECTED}" in names]
 
 
-def _judge(source: SeriesSource, service: str, budget: Budget) -> Finding:
+def _judge(source: SeriesSource, service: str, budget: Budget) -> Result:
     collections, collected = (_part(source, service, figure) for figure in (_COLLECTIONS, _COLLECTED))
-    allowed = f"at least {budget.gc_efficiency:g} objects a collection"
-    seen = min(seen_of(part, Statistic.INCREASE) for part in (collections, collected))
-    if seen < _SEEN_MIN:
-        reason = f"only {seen:.0%} of the calm was watched"
-        told = f"garbage collector of {service}: {reason}"
-        return Finding(_CHECK, Verdict.INCONCLUSIVE, reason, allowed, service, told)
+    subject = f"{service} garbage collector"
+    measured = min(seen_of(part, Statistic.INCREASE) for part in (collections, collected))
     runs, freed = float(collections.gained.sum()), float(collected.gained.sum())
-    beside = _pauses(source, service)
-    if runs < _COLLECTIONS_MIN or _share(source, service, collections) < _SHARE_MIN:
-        observed = f"{runs:.0f} collections"
-        told = f"garbage collector of {service}: {observed} in the calm, too few or too short to waste much{beside}"
-        return Finding(_CHECK, Verdict.PASS, observed, allowed, service, told)
-    verdict = Verdict.FAIL if freed / runs < budget.gc_efficiency else Verdict.PASS
-    observed = f"{freed / runs:.3g} objects a collection"
-    told = f"garbage collector of {service}: {observed} in {runs:.0f} in the calm, allowed {allowed}{beside}"
-    return Finding(_CHECK, verdict, observed, allowed, service, told)
+    pauses = _pauses(source, service)
+    share = _share(source, service, collections)
+    figures: dict[str, float | str] = {"collections": runs, "freed": freed, "share": share}
+    if measured >= _SEEN_MIN and (runs < _COLLECTIONS_MIN or share < _SHARE_MIN):
+        observed = f"{rounded(runs)} collections {_OUTSIDE}, {share:.2%} of the time"
+        message = f"{subject}: {observed} (too few to judge)" + (f"; {pauses}" if pauses else "")
+        return Measurement(_CHECK, observed, service, message, figures)
+    if measured < _SEEN_MIN:
+        verdict, observed = Verdict.INCONCLUSIVE, f"undecided (only {measured:.0%} measured {_OUTSIDE})"
+    else:
+        verdict = Verdict.FAIL if freed / runs < budget.gc_efficiency else Verdict.PASS
+        observed = f"{rounded(freed / runs)} objects/collection"
+        figures |= {"observed": freed / runs}
+    return Finding.about(
+        subject,
+        check=_CHECK,
+        verdict=verdict,
+        where=service,
+        observed=observed,
+        allowed=f"at least {budget.gc_efficiency:g} objects/collection",
+        limit=f"at least {budget.gc_efficiency:g}",
+        notes=[f"{rounded(runs)} collections", pauses] if runs else [],
+        figures=figures | {"allowed": budget.gc_efficiency, "unit": "objects/collection"},
+    )
 
 
 def _share(source: SeriesSource, service: str, collections: Part) -> float:
@@ -83,5 +97,12 @@ def _pauses(source: SeriesSource, service: str) -> str:
     some = pauses.gained > 0
     each_s, counts = paused.gained[some] / pauses.gained[some], pauses.gained[some]
     quantiles_s = np.quantile(each_s, list(_QUANTILES.values()), weights=counts, method="inverted_cdf")
-    told = ", ".join(f"{name} {format_s(value)}" for name, value in zip(_QUANTILES, quantiles_s, strict=True))
-    return f"; pauses {told}, {paused.gained.sum() / max(paused.took_s.sum(), paused.every_s):.2%} of the time"
+    times = ", ".join(f"{name} {format_s(value)}" for name, value in zip(_QUANTILES, quantiles_s, strict=True))
+    return f"pauses {times}, {paused.gained.sum() / max(paused.took_s.sum(), paused.every_s):.2%} of the time"
+
+
+def _reports(case: Case) -> bool:
+    return any(name.startswith("runtime.") and name.endswith(f".{_COLLECTED}") for name in case.source.names())
+
+
+register(Check(_CHECK, 140, lambda case: check_gc(case.source, case.budget), applies=_reports))

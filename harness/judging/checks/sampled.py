@@ -21,13 +21,13 @@ from harness.verdict import Finding, Verdict
 
 Floats = NDArray[np.float64]
 
-# Below this share of the samples there should be, a series was not really watched.
+# Below this share of the samples there should be, a series was not really measured.
 PRESENT = 0.9
-# What the run itself writes with every tick, and what the sampler does with every look.
-_TICKS, _LOOKS = "load.all.offered", "sampler.all.pass_s"
+# What the run itself writes with every tick, and the sampler with every pass.
+_TICKS, _PASSES = "load.all.offered", "sampler.all.pass_s"
 _LOAD = "load"
 _OUTCOMES = frozenset(str(outcome) for outcome in Outcome)
-# The step from one bucket to the next may be so many times the one told by its samples before there is a gap.
+# The step from one bucket to the next may be so many times the one shown by its samples before there is a gap.
 _GAP = 1.5
 _SUGGESTED = 3
 
@@ -48,7 +48,7 @@ class SeriesSource(Protocol):
         """Return how many requests had ended by each of `t_s`."""
 
     def restarts_s(self, name: str) -> Sequence[float]:
-        """Return when that which the series is of was started anew."""
+        """Return when the process that the series is of was restarted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,10 +109,10 @@ def series_names(source: SeriesSource) -> list[str]:
 
 
 def unknown_series(check: str, pattern: str, names: Sequence[str], allowed: str = "at least one") -> Finding:
-    """Return what a check says where no series is called so: INCONCLUSIVE, with the nearest names there are."""
+    """Return the finding of a check whose series the run has not: INCONCLUSIVE, with the nearest names there are."""
     near = difflib.get_close_matches(pattern, names, _SUGGESTED)
-    told = f"no series of this run is called {pattern}" + (f"; there is {', '.join(near)}" if near else "")
-    return Finding(check, Verdict.INCONCLUSIVE, "no such series", allowed, pattern, told)
+    message = f"{pattern}: no such series in this run" + (f"; there is {', '.join(near)}" if near else "")
+    return Finding(check, Verdict.INCONCLUSIVE, "no such series", allowed, pattern, message)
 
 
 def _is_count(name: str) -> bool:
@@ -137,9 +137,9 @@ def part_of(source: SeriesSource, name: str, when: When) -> Part:
 
 
 def _reference(source: SeriesSource, name: str) -> str:
-    """Return the series that has a value whenever `name` should have one: what is probed has it when it was looked."""
+    """Return the series that has a value whenever `name` should have one: what is probed has it with every pass."""
     loaded = name.partition(".")[0] in {_LOAD, "generator", "worker"}
-    return _LOOKS if _LOOKS in source.names() and not loaded else _TICKS
+    return _PASSES if _PASSES in source.names() and not loaded else _TICKS
 
 
 def _every_s(ticks: Buckets) -> float:
@@ -164,7 +164,7 @@ def _filled(counts: Buckets, ticks: Buckets) -> Buckets:
 def _gains(own: Buckets, at_s: Floats) -> tuple[Floats, Floats]:
     """Return by how much a running total rose within each bucket, and in how long; 0 and 0 across a gap."""
     rise, took_s = np.diff(own.last, prepend=np.nan), np.diff(own.t_s, prepend=np.nan)
-    # A total that fell was started anew, and has risen from nothing since.
+    # A total that fell was restarted, and has risen from nothing since.
     rise = np.where(rise < 0, own.last, rise)
     with np.errstate(invalid="ignore"):
         known = took_s <= _GAP * np.diff(at_s, prepend=0.0)

@@ -1,46 +1,27 @@
-"""Did the system let go of its clients? What it holds after the load, and after a grace, beside what it held before.
+"""Did the system release what its clients held? Counts after the load and a grace, beside those before it.
 
-Whoever keeps a session that its client ended grows by every user who ever
-came. Each side counts for itself: the clients their sockets, the service its
-sessions, Redis its subscriptions, PostgreSQL its connections, the system its
-descriptors; what all of them let go of again was no leak.
+A service that keeps the sessions its clients ended grows with every user. Each
+side counts for itself: the clients their sockets, the service its sessions,
+Redis its subscriptions, PostgreSQL its connections, the system its descriptors;
+what all of them released was no leak.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from harness.judging.holdings import Residue, residues
+from harness.judging.registry import Check, register
 from harness.verdict import Finding, Verdict
 
 CHECK = "sessions"
-# Beyond the idleness after which the reference's pools let go of what a burst opened (10 s), and a sample or two.
+# Beyond the idleness after which the reference's pools close what a burst opened (10 s), and a sample or two.
 GRACE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Residue:
-    """Counts at one moment, None where nobody could tell.
-
-    `sockets` are WebSockets that the load's clients hold open, `sessions` those that the service counts;
-    `redis_channels` are Redis' channels with a subscriber, `redis_clients` and `redis_keys` its own counts;
-    `postgres_connections` and `postgres_idle_in_transaction` are of pg_stat_activity; `descriptors` and `close_wait`
-    are summed over the service's processes.
-    """
-
-    sockets: int | None = None
-    sessions: int | None = None
-    redis_channels: int | None = None
-    redis_clients: int | None = None
-    redis_keys: int | None = None
-    postgres_connections: int | None = None
-    postgres_idle_in_transaction: int | None = None
-    descriptors: int | None = None
-    close_wait: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """How many more of each there may be than before the load; None: as many as there like to be.
+    """How many more of each there may be than before the load; None: any number.
 
     Pools may have grown to their limit and stay there, which is no session: the defaults are the reference's (20
     connections to each of PostgreSQL and Redis, 2 of its subscription, 50 to auth). Keys stay by intention. Idle
@@ -60,14 +41,15 @@ class Allowance:
 def check_sessions(
     before: Residue, after: Residue, *, allowed: Allowance | None = None, grace_s: float = GRACE_S
 ) -> list[Finding]:
-    """Return a finding for each count: what there is `grace_s` seconds after the last client left, beside before.
+    """Return a finding for each count: what there is `grace_s` seconds after the load ended, beside before.
 
     INCONCLUSIVE while clients hold sockets open, for a count that was known before and is not any more, and when none
     was known at both times. A count that was never known is not judged.
     """
     if after.sockets:
-        observed = f"the clients themselves still hold {after.sockets} sockets open"
-        return [Finding(CHECK, Verdict.INCONCLUSIVE, observed, "0 sockets", "load", f"sessions: {observed}")]
+        observed = f"{after.sockets} sockets still open"
+        message = f"load's own clients: {observed}, allowed 0"
+        return [Finding(CHECK, Verdict.INCONCLUSIVE, observed, "0", "load", message, {"observed": after.sockets})]
     limits = Allowance() if allowed is None else allowed
     findings = []
     for field in fields(Allowance):
@@ -75,16 +57,35 @@ def check_sessions(
         if was is not None and more is not None:
             findings.append(_finding(field.name, was, getattr(after, field.name), more, grace_s))
     if not findings:
-        told = "no count was known before the load"
-        return [Finding(CHECK, Verdict.INCONCLUSIVE, told, "a count", "stack", f"sessions: {told}")]
+        observed = "undecided (no count was known before the load)"
+        return [Finding(CHECK, Verdict.INCONCLUSIVE, observed, "a count", "stack", f"leftover sessions: {observed}")]
     return findings
 
 
 def _finding(name: str, was: int, left: int | None, more: int, grace_s: float) -> Finding:
-    words, allowed = name.replace("_", " "), f"at most {was + more}"
+    where = name.replace("_", " ")
     if left is None:
-        verdict, observed = Verdict.INCONCLUSIVE, "not known any more"
+        verdict, observed = Verdict.INCONCLUSIVE, "undecided (not measured after the load)"
     else:
         verdict, observed = (Verdict.PASS if left <= was + more else Verdict.FAIL), str(left)
-    message = f"sessions: {words} {grace_s:.0f} s after the last client left: {observed}, {allowed} ({was} before)"
-    return Finding(CHECK, verdict, observed, allowed, words, message)
+    figures: dict[str, float | str] = {"before": was, "allowed": was + more, "grace_s": grace_s}
+    return Finding.about(
+        f"leftover {where}",
+        check=CHECK,
+        verdict=verdict,
+        where=where,
+        observed=observed,
+        allowed=str(was + more),
+        limit=f"{was + more} ({was} before load + {more}), {grace_s:.0f} s after the load ended",
+        figures=figures | ({} if left is None else {"observed": left}),
+    )
+
+
+register(
+    Check(
+        CHECK,
+        170,
+        lambda case: check_sessions(*residues(case.evidence), grace_s=case.evidence.grace_s),
+        applies=lambda case: case.evidence.settle is not None,
+    )
+)

@@ -95,5 +95,5 @@ async def open_clients(
 
 def _opened(client: T | None, need: str) -> T:
     if client is None:
-        raise LoadError(f"an operation uses the {need} client: client {need} missing from needs=")
+        raise LoadError(f"client {need} missing from needs=")
     return client

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, Field
 
 from harness.load.call import Call
 from harness.load.clients.clients import Clients
 from harness.load.clients.http import HttpReply
 from harness.load.operations.template import Template, fill_document, parse_document, parse_template
 from harness.records import Outcome
-from harness.tables import Broken, Listed, Table, rule, validate
+from harness.tables import Broken, ByHand, Listed, Table, marked_schema, rule, validate
 
 # What a path may hold unescaped (RFC 3986), so that a filled hole never changes its shape.
 _SAFE = "/?&=:@!$'()*+,;~%-._"
@@ -72,11 +72,20 @@ def _reply(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-_Text = WithJsonSchema({"type": "string"})
-_Document = Annotated[Any, PlainValidator(parse_document), WithJsonSchema({})]
+def _text_schema() -> dict[str, Any]:
+    return {"type": "string"}
+
+
+def _status_schema() -> dict[str, Any]:
+    one = marked_schema(_Status)
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
+_Document = Annotated[Any, ByHand(parse_document, dict)]
+_HeaderName = Annotated[str, AfterValidator(_header_name)]
+_Header = Annotated[Template, ByHand(_header, _text_schema)]
 _Status: Any = Annotated[int, Field(strict=True, ge=200, le=599)]
 _Statuses: Any = Listed[_Status]
-_STATUSES = {"type": "integer", "minimum": 200, "maximum": 599}
 
 
 class HttpOperation(Table):
@@ -84,23 +93,17 @@ class HttpOperation(Table):
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     """Method of the request."""
-    path: Annotated[Template, PlainValidator(_path), _Text]
+    path: Annotated[Template, ByHand(_path, _text_schema)]
     """Path of the request, from `/` on."""
-    headers: Mapping[
-        Annotated[str, AfterValidator(_header_name)], Annotated[Template, PlainValidator(_header), _Text]
-    ] = Field({}, repr=False)
+    headers: Mapping[_HeaderName, _Header] = Field({}, repr=False)
     """Headers besides the client's own."""
     document: _Document = Field(None, alias="json", repr=False)
     """JSON document that is sent."""
-    statuses: Annotated[
-        frozenset[int],
-        PlainValidator(_statuses),
-        WithJsonSchema({"anyOf": [_STATUSES, {"type": "array", "items": _STATUSES, "minItems": 1}]}),
-    ] = Field(frozenset(), alias="status")
+    statuses: Annotated[frozenset[int], ByHand(_statuses, _status_schema)] = Field(frozenset(), alias="status")
     """The good status, or a list of such; otherwise any 2xx."""
     reply: Annotated[dict[str, _Document], AfterValidator(_reply)] = Field({})
     """Path in the JSON reply = the value that must be there."""
-    key: Annotated[Template, PlainValidator(_text), _Text] | None = None
+    key: Annotated[Template, ByHand(_text, _text_schema)] | None = None
     """What the request is about."""
     answer: Annotated[str, Field(min_length=1)] = Field("")
     """Path in the reply to what it is about, which must be the key; not read from a reply of status 400 or more."""

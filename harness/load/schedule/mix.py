@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import PlainValidator, WithJsonSchema
-
-from harness.tables import NonNegative, marked_schema, validate
+from harness.tables import ByHand, NonNegative, marked_schema, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +38,4 @@ def _read(value: object) -> Mix:
 
 
 # In a user's table: operation = weight.
-MixTable = Annotated[Mix, PlainValidator(_read), WithJsonSchema(marked_schema(dict[str, NonNegative]))]
+MixTable = Annotated[Mix, ByHand(_read, lambda: marked_schema(dict[str, NonNegative]))]

@@ -55,7 +55,7 @@ class StreamedContainer:
             self._thread = self._started()
         latest = self._latest
         if latest is None or time.monotonic() - latest[0] > _STALE_S:
-            raise Unreadable("the engine tells nothing")
+            raise Unreadable("no data on the engine's stats stream")
         return Reading({f"{self.name}.{figure}": value for figure, value in latest[1].items()})
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chaos.healing.heal import clear, describe_residue, heal, heal_all, heal_left, put_back
-from chaos.healing.ledger import FILE_NAME, Entry, Ledger, Records, read_open
+from chaos.healing.ledger import FILE_NAME, Entry, Ledger, Records, read_ledger, read_open
 from chaos.healing.lock import turn
 from chaos.undo import Force, Step
 from harness.errors import ChaosError, HealFailed
@@ -94,6 +94,16 @@ def test_what_took_force_is_told_with_what_was_put_back(tmp_path: Path) -> None:
     assert [line.partition("; ")[2] for line in healing.put_back] == ["with a crowbar", ""]
 
 
+def test_what_is_put_back_but_not_for_good_stays_open(tmp_path: Path) -> None:
+    with contextlib.closing(Ledger(tmp_path)) as ledger:
+        ledger.open(entry("a"))
+    path, house = tmp_path / FILE_NAME, House({"a"})
+    for for_good, left in ((False, 1), (True, 0)):
+        assert heal(path, [entry("a")], {"mend": house}, by="hand", for_good=for_good).put_back
+        assert not house.broken
+        assert len(read_ledger(path).open) == left
+
+
 def test_a_bug_in_one_action_is_told_and_stops_no_other() -> None:
     house = House(set("abc"), bug=frozenset("b"))
     done = put_back([entry("a"), entry("b"), entry("c")], {"mend": house}, limit_s=0.0)
@@ -104,7 +114,7 @@ def test_a_bug_in_one_action_is_told_and_stops_no_other() -> None:
 LEAVE = """
 import sys
 from pathlib import Path
-from chaos.ledger import *
+from chaos.healing.ledger import *
 from chaos.undo import Step
 for run in sys.argv[2:]:
     name, _, things = run.partition("=")

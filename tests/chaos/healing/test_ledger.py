@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos.healing.ledger import FILE_NAME, TAKEN_NAME, Entry, Ledger, Records, Runner, read_ledger, read_open
+from chaos.healing.ledger import FILE_NAME, TAKEN_NAME, Entry, Ledger, Records, read_ledger, read_open
 from chaos.healing.lock import turn
 from chaos.undo import Step
 from harness.errors import ChaosError
+from harness.identity import ProcessId
 from harness.root import ROOT
 from tests.disks import small_disk
 
@@ -245,7 +246,10 @@ def test_a_ledger_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         read_ledger(tmp_path / FILE_NAME)
 
 
-def test_a_runner_is_told_from_another_of_the_same_id() -> None:
-    here = Runner.here()
-    assert here.lives
-    assert not Runner(here.pid, here.created_s - 60).lives
+def test_the_runner_is_read_from_ledgers_of_earlier_versions_too(tmp_path: Path) -> None:
+    own = ProcessId.own()
+    for record in (own.args(), {"pid": own.pid, "created_s": own.created_s}):
+        path = tmp_path / FILE_NAME
+        path.write_text(json.dumps({"record": "runner", **record, "unix_s": 1.0}) + "\n", encoding="utf-8")
+        assert read_ledger(path).runner == ProcessId.read(record)
+        assert ProcessId.read(record).lives

@@ -146,7 +146,7 @@ def test_a_profiles_own_budget_stays_above_a_targets(tmp_path: Path) -> None:
     scenario = parse_profile("p.toml", "p", {**table, "budget": {"recovery_s": "3 s"}})
     for one in (scenario, written(scenario, 1, tmp_path)):
         changed = one.overridden(
-            "t.toml", load=LoadTable(), operations={}, budget={"recovery_s": 99, "latency_s_p95": 2}
+            "t.toml", load=LoadTable(), operations={}, budget=Budget(recovery_s=99.0, latency_s_p95=2.0)
         )
         assert (changed.budget.recovery_s, changed.budget.latency_s_p95) == (3.0, 2.0)
     assert written(scenario, 1, tmp_path).profile["source"] == "x"
@@ -163,7 +163,7 @@ def test_a_fault_that_draws_its_own_course_draws_no_other(tmp_path: Path) -> Non
 def test_what_a_target_file_adds_is_not_written(tmp_path: Path) -> None:
     secret = {"path": "/x", "headers": {"Authorization": "Bearer letmein"}}
     scenario = full().overridden(
-        "t.toml", load=LoadTable(), operations={"own": validate(HttpOperation, secret)}, budget={}
+        "t.toml", load=LoadTable(), operations={"own": validate(HttpOperation, secret)}, budget=Budget()
     )
     write_scenario(tmp_path, scenario, [])
     assert "letmein" not in (tmp_path / SCENARIO_NAME).read_text()

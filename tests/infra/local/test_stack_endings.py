@@ -33,7 +33,7 @@ stack.up()
 print("up", flush=True)
 if sys.argv[2] == "wait":
     signal.pause()
-print(*(f"{p.service}={p.pid}" for p in stack.services()), flush=True)
+print(*(f"{p.service}={p.process.pid}" for p in stack.services()), flush=True)
 stack.down()
 print("down", flush=True)
 """
@@ -65,7 +65,7 @@ class Watched:
         record = leftovers.read_record(self.folder)
         if record is None:
             return -1
-        self.pids |= {mark.pid for mark in record.processes}
+        self.pids |= {mark.process.pid for mark in record.processes}
         self.folders |= {Path(folder) for folder in record.folders}
         return len(record.processes)
 

@@ -25,6 +25,7 @@ from chaos.faults.ranges import hints_of, range_of
 from chaos.sight import Seen, Sight
 from chaos.targets import Toxic
 from harness.errors import ChaosError, InjectionFailed
+from harness.identity import ProcessId
 from tests.chaos.conftest import Serve, StartToxiproxy, Toxiproxy
 from tests.chaos.faults.links.test_toxics import TOXICS
 from tests.chaos.past_the_driver import live, proxy_to
@@ -136,13 +137,13 @@ def test_a_proxy_is_made_anew_where_it_was(link: ToxiproxyLink, server: Toxiprox
 
 
 def test_its_place_is_all_that_a_step_needs_and_safe_to_write_down(server: Toxiproxy) -> None:
-    restart = ProcessRestart(1, 2.0, ("server",), "/folder", "/log")
+    restart = ProcessRestart(ProcessId(1, 2.0), ("server",), "/folder", "/log")
     canary = Canary("127.0.0.1", server.doors["redis"], "redis")
     link = ToxiproxyLink("127.0.0.1", server.port, "redis", canary, restart=restart)
     place = json.loads(json.dumps(dict(link.place)))
     assert place["api"] == f"127.0.0.1:{server.port}"
     assert (place["proxy"], place["listen"]) == ("redis", f"127.0.0.1:{server.doors['redis']}")
-    assert restart_from(place["restart"]) == ProcessRestart(1, 2.0, ["server"], "/folder", "/log")
+    assert restart_from(place["restart"]) == ProcessRestart(ProcessId(1, 2.0), ["server"], "/folder", "/log")
     assert "restart" not in link_to(server).place
 
 

@@ -16,10 +16,11 @@ from chaos.faults.packets import mangling
 from chaos.faults.packets import netem as qdisc
 from chaos.faults.packets.loss import PacketLossFault
 from chaos.faults.packets.mangling import CorruptionFault, ReorderFault
-from chaos.faults.packets.namespaces import Namespace, find_command
+from chaos.faults.packets.namespaces import find_command
 from chaos.sight import Seen, Sight
 from chaos.targets import Targets
 from harness.errors import Unsupported
+from harness.identity import ProcessId
 from harness.records import ContainerRef
 from tests.chaos.wires import wire
 
@@ -60,7 +61,7 @@ def test_packets_through_netem_prove_it(
     targets: Targets, monkeypatch: pytest.MonkeyPatch, now: Sight, doubt: str | None
 ) -> None:
     monkeypatch.setattr(qdisc, "unavailable", lambda: None)
-    monkeypatch.setattr(mangling, "namespace_of", lambda ref, run: Namespace(1, 0.0))  # noqa: ARG005 - as the real one
+    monkeypatch.setattr(mangling, "namespace_of", lambda ref, run: ProcessId(1, 0.0))  # noqa: ARG005 - as the real one
     aimed = CorruptionFault("hop", 0.01).aim(targets, "1-test")
     assert aimed.undo()[0].args == {"pid": 1, "created_s": 0.0}
     said = aimed.missing(BEFORE, now)

@@ -187,7 +187,7 @@ SOON_NOBODY = "import harness.load.cluster.worker\nharness.load.cluster.worker._
 
 CHILD = """
 import signal, sys
-from tests.harness.load.test_cluster import make, plan
+from tests.harness.load.cluster.test_cluster import make, plan
 if __name__ == "__main__":
     load = make(plan(sys.argv[1]), scheduler=sys.argv[2])
     load.start()
