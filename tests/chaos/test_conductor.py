@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos.conductor import Conductor
-from chaos.faults.fault import Noop
 from chaos.faults.links.down import DownFault
 from chaos.faults.links.latency import LatencyFault
+from chaos.faults.noop import Noop
 from chaos.healing.ledger import FILE_NAME, Ledger, read_ledger
 from chaos.profile.timeline import At, Planned, expand
 from chaos.sight import Sight

@@ -110,8 +110,3 @@ def test_what_cannot_be_is_unsupported(targets: Mapping[str, object], fault: Par
 def test_a_partition_has_its_service_to_itself() -> None:
     assert PartitionFault("redis").claims & KillFault("redis").claims
     assert not PartitionFault("redis").claims & KillFault("api").claims
-    assert PartitionFault("hop").describe() == {"direction": "both"}
-    with pytest.raises(ValueError, match="direction"):
-        PartitionFault("hop", "up")  # type: ignore[arg-type] # the point
-    with pytest.raises(ValueError, match="target"):
-        PartitionFault("")
