@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from tests.mutants.catalogue import Index, Mutant, Place, mirror_of, nearest, read_mutants
-from tests.mutants.trials import Copy, Ended, Fate, limit_s, try_rest
+from tests.mutants.trials import NEEDY, Copy, Ended, Fate, limit_s, try_rest
 
 ROOT = Path(__file__).resolve().parents[2]
 # The house's rules are about texts: what they say of a mutant proves nothing of the code.
@@ -73,7 +73,7 @@ class Session:
     def __init__(self, bench: Bench, tests: Sequence[PurePosixPath], *, heavy: bool) -> None:
         self._bench = bench
         self._tests = tests
-        self._marked = "" if heavy else "not (needs_docker or needs_browser)"
+        self._marked = "" if heavy else f"not ({NEEDY})"
         self._heavy = heavy
         self.fates: dict[str, Fate] = {}
 
@@ -140,7 +140,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--list", action="store_true", help="only say which there are, and whether each is found")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many at once, each in a copy of its own")
     parser.add_argument("--mirror", action="store_true", help="leave out what survivors are tried against besides")
-    parser.add_argument("--all", action="store_true", help="use the tests that need an engine or a browser as well")
+    parser.add_argument(
+        "--all", action="store_true", help="use tests as well that take long, or need an engine or a browser"
+    )
     options = parser.parse_args(arguments)
     paths = list_files(ROOT)
     mutants = read_mutants()
