@@ -95,7 +95,8 @@ def _wrapped(kind: type, inner: CoreSchema) -> CoreSchema:
             for key, text in made.check() if hasattr(made, "check") else ():
                 path = (key,) if isinstance(key, str) and key else tuple(key)
                 there, given = _look_up(value, path)
-                found.refuse(rule(text, absent=not there), given, *path)
+                # Of a table itself there is nothing to show.
+                found.refuse(rule(text, absent=not (there and path)), given, *path)
         found.finish()
         return made
 
@@ -115,7 +116,7 @@ def _look_up(value: Any, path: tuple[_Part, ...]) -> tuple[bool, Any]:
 class Table(BaseModel):
     """A user's table: its fields are the keys, the text under each is its documentation.
 
-    A key that is no name in Python has it as `Field(alias=...)`.
+    A key that is no name in Python is its field's `validation_alias` and `serialization_alias`.
     """
 
     model_config = _CONFIG
