@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,28 +43,30 @@ class Bench:
     """Copies of the tree, each lent to one thread at a time."""
 
     def __init__(self, folder: Path, paths: Sequence[PurePosixPath], jobs: int) -> None:
-        self._copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
-        self._jobs = jobs
-        for number in range(jobs):
-            self._copies.put(Copy(ROOT, paths, folder / str(number)))
+        self._all = [Copy(ROOT, paths, folder / str(number)) for number in range(jobs)]
+        self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        for copy in self._all:
+            self._free.put(copy)
 
     def each(self, work: Callable[[Copy, T], None], things: Iterable[T]) -> None:
         """Do `work(copy, thing)` for each thing, as many at once as there are copies."""
 
         def lent(thing: T) -> None:
-            copy = self._copies.get()
+            copy = self._free.get()
             try:
                 work(copy, thing)
             finally:
-                self._copies.put(copy)
+                self._free.put(copy)
 
-        with ThreadPoolExecutor(self._jobs) as pool:
+        with ThreadPoolExecutor(len(self._all)) as pool:
             begun = [pool.submit(lent, thing) for thing in things]
             try:
                 for done in begun:
                     done.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                for copy in self._all:
+                    copy.stop()
                 raise
 
 
@@ -176,4 +179,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Stopped by whatever, what it has started is ended and its copies are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))
