@@ -31,7 +31,11 @@ from tests.chaos.matrix import (
     write_table,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it is tested by POSIX signals")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="it is tested by POSIX signals"),
+    # The tables of the whole machine are looked at.
+    pytest.mark.xdist_group("firewall"),
+]
 
 
 class LocalStage(Stage):

@@ -26,6 +26,9 @@ from tests.chaos.conftest import Toxiproxy
 from tests.chaos.rounds import as_from_the_ledger, injected
 from tests.chaos.wires import skip_without_firewall, wire
 
+# The tables of the whole machine are looked at.
+pytestmark = pytest.mark.xdist_group("firewall")
+
 BEFORE = PacketSight(Seen.ANSWERED, 0.001)
 
 

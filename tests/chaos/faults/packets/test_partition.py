@@ -16,6 +16,9 @@ from tests.chaos.conftest import Toxiproxy
 from tests.chaos.rounds import injected
 from tests.chaos.wires import skip_without_firewall, wire
 
+# The tables of the whole machine are looked at.
+pytestmark = pytest.mark.xdist_group("firewall")
+
 
 class MemberInMemory:
     """A service's container that is cut and joined in memory, or seems so."""
