@@ -19,7 +19,6 @@ from infra import doctor
 from infra.local import leftovers
 from infra.providers import PROVIDERS, make_stack
 from infra.stack import HOPS, SERVICES, Stack, StackPlan
-from infra.target import Target, load_target
 from infra.toxiproxy.server import find_or_build
 
 RUNS = ROOT / "reports" / "runs"
@@ -72,19 +71,21 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
+    from infra.target import load_target  # noqa: PLC0415 - the load's tables are slow to import
+
     target = load_target(options.target)
     run_id = f"up-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}"
     plan = StackPlan(run_id, options.runs / run_id, tuple(options.defect), target.required, target.named, target.hops)
     stack = make_stack(options.stack, plan, reaped=False)
     stack.up()
-    _describe(stack, target)
+    _describe(stack, target.name)
     print(f"logs: {plan.run_folder}")
     print("take it down with: make down")
     return 0
 
 
-def _describe(stack: Stack, target: Target) -> None:
-    print(f"{target.name} is up on the {stack.provider} stack")
+def _describe(stack: Stack, target: str) -> None:
+    print(f"{target} is up on the {stack.provider} stack")
     for service in SERVICES:
         if reason := stack.absent().get(service):
             print(f"  {service:<16} absent: {reason}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
@@ -58,8 +58,8 @@ def check_named_url(service: str, url: str, allow: Collection[str] = ()) -> None
         raise ValueError(f"{rule} and no path: paths are the load's")
 
 
-def check_allowed_host(host: str) -> None:
-    """Raise ValueError with the rule that `host` breaks as one that a target may allow: one host, spelt one way."""
+def check_allowed_host(host: str) -> str:
+    """Return a host that a target may allow: one host, spelt one way. Raises ValueError with the rule it breaks."""
     rule = "must be one host, as a name in lower case or an IPv4 address, with no port, scheme or wildcard"
     labels = host.split(".")
     if labels[-1].isdigit() or labels[-1].startswith("0x"):
@@ -71,6 +71,7 @@ def check_allowed_host(host: str) -> None:
             raise ValueError(f"{rule}: this address is no host's")
     elif len(host) > _NAME_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError(rule)
+    return host
 
 
 def endpoint_of(url: str) -> Endpoint:
@@ -85,17 +86,6 @@ def through(url: str, proxy: Endpoint) -> str:
     parts = urlsplit(url)
     account, at, _ = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{account}{at}{proxy}").geturl()
-
-
-def redacted(url: str) -> str:
-    """Return the URL as it may be shown: without its password or options."""
-    try:
-        parts = urlsplit(url)
-        account = f"{parts.username}@" if parts.username else ""
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "(not a URL)"
-    return SplitResult(parts.scheme, f"{account}{parts.hostname or ''}{port}", parts.path, "", "").geturl()
 
 
 def listening_process(service: str, endpoint: Endpoint) -> ProcessRef | None:

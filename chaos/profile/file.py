@@ -18,7 +18,7 @@ from chaos.profile.fields import TEXT, Field, broken, fields_of, parse_text, rea
 from chaos.profile.scenario import Phases, Scenario
 from harness.criteria import Abort, Budget, Observation
 from harness.errors import InputError
-from harness.load import LoadSettings, Mix, Ramp, Sine, Spike, Stage, override
+from harness.load import LoadSettings, LoadTable, Mix, Ramp, Sine, Spike, Stage, override
 from harness.root import ROOT
 from harness.tables import Listed, read
 
@@ -73,7 +73,7 @@ def parse_profile(
     _check_origin(source, table, errors, recorded=recorded)
     base = budget or Budget()
     asked, costs = _section(source, "load", table, errors), _section(source, "budget", table, errors)
-    load = _gathered(errors, LOAD, lambda: override(LOAD, source, asked, {}))
+    load = _gathered(errors, LOAD, lambda: override(LOAD, source, read(LoadTable, source, asked, where="load"), {}))
     kept = _gathered(errors, base, lambda: base.override(source, costs))
     wanted = _listed(source, "must_observe", Observation, table, errors)
     ends = _listed(source, "abort_if", Abort, table, errors)

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from chaos.profile.timeline import Entry, Planned, expand, last_heal_s
 from harness.criteria import Abort, Budget, Observation
-from harness.load import LoadSettings, Ramp, Stage, constant, override
+from harness.load import DeclaredOperations, LoadSettings, LoadTable, Ramp, Stage, constant, override
 from harness.verdict import Decision
 
 # Steady state is proved at this share of the rate: enough to try every operation, too little to strain anything.
@@ -93,30 +93,18 @@ class Scenario:
         self,
         source: str,
         *,
-        load: Mapping[str, object],
-        operations: Mapping[str, object],
-        budget: Mapping[str, object],
+        load: LoadTable,
+        operations: DeclaredOperations,
+        budget: Budget,
     ) -> Scenario:
         """Return the scenario with a target file's `[load]`, `[operations]` and `[budget]` applied.
 
         What a profile says of its budget stays: it knows its incident better than a target can.
         Raises an ExceptionGroup of every InputError in them.
         """
-        errors: list[Exception] = []
-        changed = self
-        try:
-            changed = dataclasses.replace(changed, load=override(self.load, source, load, operations))
-        except ExceptionGroup as group:
-            errors += group.exceptions
-        try:
-            own = cast("Mapping[str, object]", self.profile.get("budget", {}))
-            targets = self.budget.override(source, budget)
-            changed = dataclasses.replace(changed, budget=targets.override(self.name, own))
-        except ExceptionGroup as group:
-            errors += group.exceptions
-        if errors:
-            raise ExceptionGroup(f"{source} breaks {len(errors)} rule(s)", errors)
-        return changed
+        own = cast("Mapping[str, object]", self.profile.get("budget", {}))
+        kept = budget.over(self.budget).override(self.name, own)
+        return dataclasses.replace(self, load=override(self.load, source, load, operations), budget=kept)
 
     def stages(self) -> tuple[Stage, ...]:
         """Return the load: gentle while steady state is proved, a climb, the shape, then one rate to the end."""

@@ -23,7 +23,7 @@ from infra.local.children import Children
 from infra.local.installed import Installed, find_installed
 from infra.local.postgres_server import DATABASE, SUPERUSER, postgres_program, temp_base
 from infra.local.redis_server import redis_program
-from infra.named import check_named_url, endpoint_of, listening_process, redacted, through
+from infra.named import check_named_url, endpoint_of, listening_process, through
 from infra.ports import free_ports
 from infra.processes import Program, minimal_environment
 from infra.stack import HOPS, INSTRUMENT, SERVICES, Endpoint, Handle, StackPlan
@@ -58,7 +58,7 @@ class LocalStack:
             try:
                 check_named_url(service, url, self._plan.allow)
             except ValueError as error:
-                raise InputError("target", f"services.{service}.url", redacted(url), str(error)) from error
+                raise InputError("target", f"services.{service}.url", url, str(error)) from None
         self._installed = find_installed(self._plan.named)
         self._choose_addresses()
         try:

@@ -21,7 +21,7 @@ LIMIT_S = 30.0
 LEAVE = """
 import sys
 from pathlib import Path
-from chaos.ledger import *
+from chaos.healing.ledger import *
 from chaos.undo import Step
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True)

@@ -22,6 +22,7 @@ from harness.load.cluster.worker import REPORTS_EACH, Report, Task, play
 from harness.load.digest.digest import GENERATOR, Clock, Digest, Health
 from harness.load.plan import LoadPlan
 from harness.probes.processes.process import own_figures
+from harness.wait import comes_true, wait_until
 
 _READY_LIMIT_S = 60.0
 # From the last worker's readiness to the common start: a message to each, and what a busy machine adds.
@@ -105,14 +106,13 @@ class ClusterLoad:
         if self._client is None:
             return True
         self._tell_to_stop()
-        limit_s = time.monotonic() + drain_s + _SILENCE_S
-        while time.monotonic() < limit_s and not all(report.ended for report in self._reports()):
-            if self._failure is not None:
-                break
-            self._closing.wait(0.05)
+        comes_true(self._all_ended, limit_s=drain_s + _SILENCE_S)
         reports = self._reports()
         self._close()
         return len(reports) == self._workers and all(report.drained for report in reports)
+
+    def _all_ended(self) -> bool:
+        return self._failure is not None or all(report.ended for report in self._reports())
 
     def _tell_to_stop(self) -> None:
         with contextlib.suppress(Exception):  # a scheduler that is gone has no workers to stop either
@@ -180,13 +180,12 @@ class ClusterLoad:
         return Clock(address, offset_s if abs(offset_s) > uncertain_s else 0.0, uncertain_s)
 
     def _begin(self) -> None:
-        limit_s = time.monotonic() + _READY_LIMIT_S
-        while len(self._latest) < self._workers and self._failure is None:
-            if time.monotonic() > limit_s:
-                raise NotReady(f"{self._workers} workers", _READY_LIMIT_S, f"{len(self._latest)} are ready")
-            self._closing.wait(0.02)
-        if self._failure is not None:
-            raise self._failure
+        def missing() -> str | None:
+            if self._failure is not None:
+                raise self._failure
+            return f"{len(self._latest)} are ready" if len(self._latest) < self._workers else None
+
+        wait_until(f"{self._workers} workers", missing, limit_s=_READY_LIMIT_S, poll_s=0.02)
         start_s = time.perf_counter() - self._epoch_s + _HEAD_START_S
         # From now on each is owed to be heard.
         self._heard_s = dict.fromkeys(range(self._workers), time.monotonic() + _HEAD_START_S)

@@ -129,9 +129,9 @@ def test_a_stopped_runner_that_is_then_killed_leaves_nothing(server: Toxiproxy, 
 FORKED = """
 import os, signal, sys
 from pathlib import Path
-from chaos.faults.link import DownFault
-from chaos.guardian import Guardian
-from chaos.ledger import *
+from chaos.faults import DownFault
+from chaos.healing import Guardian
+from chaos.healing.ledger import *
 from chaos.undo import Step
 ledger = Ledger(Path(sys.argv[1]))
 step = Step("toxic.remove", {"api": sys.argv[2], "proxy": "redis", "toxic": "slow"})

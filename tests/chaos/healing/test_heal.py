@@ -114,7 +114,7 @@ def test_a_bug_in_one_action_is_told_and_stops_no_other() -> None:
 LEAVE = """
 import sys
 from pathlib import Path
-from chaos.ledger import *
+from chaos.healing.ledger import *
 from chaos.undo import Step
 for run in sys.argv[2:]:
     name, _, things = run.partition("=")

@@ -24,12 +24,14 @@ from harness.criteria.budget import Budget
 from harness.criteria.observations import Observation
 from harness.errors import InputError
 from harness.load.engine.users import Users
+from harness.load.load_table import LoadTable
+from harness.load.operations.declared import HttpOperation
 from harness.load.schedule.arrivals import Ramp, Sine, Spike
 from harness.load.schedule.cancels import Cancels
 from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
 from harness.load.websocket.sockets import Sockets
-from harness.tables import Listed, read
+from harness.tables import Listed, read, validate
 from suites.soak.scenarios import REPLIES, SHORT
 from tests.chaos.drawn import timelines
 
@@ -139,7 +141,9 @@ def test_a_profiles_own_budget_stays_above_a_targets(tmp_path: Path) -> None:
     table: dict[str, Any] = {"source": "x", "fidelity": {"mechanism": "a", "magnitude": "b", "topology": "c"}}
     scenario = parse_profile("p.toml", "p", {**table, "budget": {"recovery_s": "3 s"}})
     for one in (scenario, written(scenario, 1, tmp_path)):
-        changed = one.overridden("t.toml", load={}, operations={}, budget={"recovery_s": 99, "latency_s_p95": 2})
+        changed = one.overridden(
+            "t.toml", load=LoadTable(), operations={}, budget=Budget(recovery_s=99.0, latency_s_p95=2.0)
+        )
         assert (changed.budget.recovery_s, changed.budget.latency_s_p95) == (3.0, 2.0)
     assert written(scenario, 1, tmp_path).profile["source"] == "x"
 
@@ -154,7 +158,9 @@ def test_a_fault_that_draws_its_own_course_draws_no_other(tmp_path: Path) -> Non
 
 def test_what_a_target_file_adds_is_not_written(tmp_path: Path) -> None:
     secret = {"path": "/x", "headers": {"Authorization": "Bearer letmein"}}
-    scenario = full().overridden("t.toml", load={}, operations={"own": secret}, budget={})
+    scenario = full().overridden(
+        "t.toml", load=LoadTable(), operations={"own": validate(HttpOperation, secret)}, budget=Budget()
+    )
     write_scenario(tmp_path, scenario, [])
     assert "letmein" not in (tmp_path / SCENARIO_NAME).read_text()
 
