@@ -77,7 +77,7 @@ def _add_suite(name: str, test: str, takes: str = "") -> None:
         # What a replay plays stands first, as in `nox -s replay -- PROFILE`.
         if name == "replay" and session.posargs and not session.posargs[0].startswith("-"):
             session.posargs[0] = f"--profile={session.posargs[0]}"
-        _play(session, "-qq", test, f"--tier={name}")
+        _play(session, "-qq", "-o", "console_output_style=classic", test, f"--tier={name}")
 
     line = (ast.get_docstring(ast.parse(Path(test).read_text(encoding="utf-8"))) or name).splitlines()[0]
     play.__doc__ = f"{line.removesuffix('.')} ({takes})." if takes else line
@@ -107,7 +107,7 @@ def _add_verb(name: str, groups: str, module: str, line: str) -> None:
 
 
 _add_suites()
-for _verb in (
+for _row in (
     ("heal", "run", "chaos heal", "Undo the faults that killed runs left in place; `-- --check` only lists them."),
     ("down", "run", "infra down", "Take down what `up` or a killed run left running."),
     ("report", "run", "reports", "Draw a run's report again: the newest, or the one named."),
@@ -128,7 +128,7 @@ for _verb in (
     ),
     ("offline_images", "run boot", "infra.images.offline", "Build the container images without a container registry."),
 ):
-    _add_verb(*_verb)
+    _add_verb(*_row)
 
 
 @nox.session
@@ -209,6 +209,7 @@ def lock(session: nox.Session) -> None:
         )
 
 
-# Named by the Makefile, which knows no verbs itself.
-if (verb := os.environ.get("HW_VERB")) and verb not in nox.registry.get():
-    sys.exit(f"no verb {verb.replace('_', '-')!r}; one of {', '.join(sorted(nox.registry.get())).replace('_', '-')}")
+# The Makefile knows no verbs itself: it names the one that it was given.
+if (_verb := os.environ.get("HW_VERB")) and _verb not in nox.registry.get():
+    _verbs = sorted("test" if name == "tests" else name.replace("_", "-") for name in nox.registry.get())
+    sys.exit(f"no verb {_verb.replace('_', '-')!r}; one of {', '.join(_verbs)}")

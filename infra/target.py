@@ -61,7 +61,7 @@ class Service(Table):
 
     def check(self) -> Iterator[Broken]:
         """Yield what is wrong between the keys."""
-        if not (self.measured or getattr(self, "url", "")):
+        if not self.measured and not getattr(self, "url", ""):
             yield "measured", "must be true, unless there is a url: what a run starts, it measures"
 
 
@@ -169,7 +169,7 @@ class Target(Table):
 
     @property
     def ready(self) -> str:
-        """The path at which the api says whether all that it needs works; empty where none is named."""
+        """The path that answers 2xx only while all that the api needs works; empty where none is named."""
         return self.services.api.ready
 
     @property

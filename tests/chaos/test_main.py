@@ -17,6 +17,9 @@ from chaos.healing.ledger import Entry, Ledger
 from harness.root import ROOT
 from tests.chaos.conftest import Toxiproxy
 
+# The tables of the whole machine are looked at.
+pytestmark = pytest.mark.xdist_group("firewall")
+
 LIMIT_S = 30.0
 LEAVE = """
 import sys

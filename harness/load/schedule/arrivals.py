@@ -169,7 +169,7 @@ def schedule(*stages: Stage, poisson_seed: int | None = None) -> Iterator[float]
 
     With a `poisson_seed` the arrivals are those of a Poisson process at the same rates: one is due where the
     integral reaches a sum of exponential draws (a process of rate 1, with its time bent; Cinlar 1975), but for
-    spikes, whose arrivals are all due at once whatever their number.
+    spikes, whose arrivals are all due at once.
     """
     begins_s = 0.0
     before = 0.0

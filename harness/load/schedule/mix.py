@@ -1,6 +1,6 @@
 """What each arrival asks for: operations by weight, drawn from the run's seed.
 
-The same seed gives the same sequence of operations, whatever their outcomes.
+The same seed gives the same sequence of operations, independent of their outcomes.
 """
 
 from __future__ import annotations

@@ -6,17 +6,19 @@ import dataclasses
 import json
 import tempfile
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chaos.faults.kinds import KINDS
 from chaos.faults.links.down import DownFault
 from chaos.faults.links.jitter import JitterFault
 from chaos.faults.links.latency import LatencyFault
+from chaos.profile.entries import Timeline
 from chaos.profile.file import load_profile, parse_profile, shipped
-from chaos.profile.recorded import SCENARIO_NAME, from_json, read_scenario, to_json, write_scenario
+from chaos.profile.recorded import SCENARIO_NAME, read_scenario, to_json, write_scenario
 from chaos.profile.scenario import Phases, Scenario
 from chaos.profile.timeline import At, Entry, expand
 from harness.criteria.aborts import Abort
@@ -35,6 +37,7 @@ from harness.tables import Listed, read, validate
 from suites.soak.scenarios import REPLIES, SHORT
 from tests.chaos.drawn import timelines
 
+GOLDEN = Path(__file__).parent / "golden"
 SEEDS = st.integers(0, 2**32 - 1)
 SCALES = st.sampled_from([1.0, 0.25, 1 / 3, 2.0])
 BUDGET = Budget().override(
@@ -49,8 +52,8 @@ BUDGET = Budget().override(
         },
     },
 )
-OBSERVED: Any = read(
-    cast("Any", Listed[Observation]),
+OBSERVED = read(
+    Listed[Observation],
     "t",
     [
         {"outcome": "cancelled", "operation": "cache_*", "min": 20},
@@ -59,8 +62,8 @@ OBSERVED: Any = read(
         {"series": "load.*.timed_out", "statistic": "sum", "max": 9, "except": ["load.rpc_echo.timed_out"]},
     ],
 )
-ABORTS: Any = read(
-    cast("Any", Listed[Abort]),
+ABORTS = read(
+    Listed[Abort],
     "t",
     [
         {"series": "load.*.timed_out", "statistic": "sum", "max": 100, "windows_in_a_row": 2, "verdict": "FAIL"},
@@ -99,7 +102,8 @@ def full(*timeline: Entry, faults_s: float = 100.0) -> Scenario:
 def test_every_planned_fault_comes_back_from_json_as_it_was(entries: list[Entry], seed: int) -> None:
     for planned in expand(entries, seed=seed):
         text = json.dumps(to_json(planned), allow_nan=False)
-        assert dataclasses.replace(from_json(json.loads(text)), number=planned.number) == planned
+        (again,) = read(Timeline, "f", [json.loads(text)])
+        assert dataclasses.replace(again, number=planned.number) == planned
 
 
 @settings(deadline=None, max_examples=50)
@@ -197,15 +201,27 @@ def test_every_broken_rule_of_a_recorded_scenario_is_told(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("table", "key"),
     [
-        ({"at": 1, "for": 2, "fault": "down", "target": "a"}, "planned"),
-        ({"inject_s": 1, "fault": "down", "target": "a"}, "planned.heal_s"),
-        ({"inject_s": 1, "heal_s": 2, "fault": "up", "target": "a"}, "planned.fault"),
-        ({"inject_s": 1, "heal_s": 2, "fault": "down", "target": "a", "course": [{"at_s": 1}]}, "planned.course"),
-        ({"inject_s": 1, "heal_s": 2, "fault": "down", "target": "a", "rtt_s": 1}, "planned.rtt_s"),
-        ({"inject_s": 2, "heal_s": 1, "fault": "down", "target": "a"}, "planned.heal_s"),
+        ({"inject_s": 1, "fault": "down", "target": "a"}, "timeline[0].heal_s"),
+        ({"inject_s": 1, "heal_s": 2, "fault": "up", "target": "a"}, "timeline[0].fault"),
+        ({"inject_s": 1, "heal_s": 2, "fault": "down", "target": "a", "course": [{"at_s": 1}]}, "timeline[0].course"),
+        ({"inject_s": 1, "heal_s": 2, "fault": "down", "target": "a", "rtt_s": 1}, "timeline[0].rtt_s"),
+        ({"inject_s": 2, "heal_s": 1, "fault": "down", "target": "a"}, "timeline[0].heal_s"),
     ],
 )
-def test_a_planned_fault_that_nobody_wrote_is_refused(table: dict[str, object], key: str) -> None:
+def test_a_planned_fault_that_no_run_wrote_is_refused(table: dict[str, object], key: str) -> None:
     with pytest.raises(ExceptionGroup) as refused:
-        from_json(table)
+        read(Timeline, "f", [table], where="timeline")
     assert key in [error.key for error in refused.value.exceptions if isinstance(error, InputError)]
+
+
+def test_the_scenario_of_a_run_from_before_the_models_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """The file has every kind of fault, and every form of budget, observation and abort."""
+    old = json.loads((GOLDEN / SCENARIO_NAME).read_text(encoding="utf-8"))
+    scenario = read_scenario(GOLDEN)
+    assert {each["fault"] for each in old["profile"]["timeline"]} == set(KINDS)
+    assert [to_json(each) for each in scenario.planned(99)] == old["profile"]["timeline"]
+    same = (scenario.load, scenario.shape, scenario.budget, scenario.must_observe, scenario.abort_if)
+    assert same == (LOAD, tuple(each.stretched(0.5) for each in SHAPE), BUDGET, OBSERVED, ABORTS)
+    assert (scenario.name, scenario.time_scale, scenario.phases.faults_s) == ("full", 0.5, 31.0)
+    write_scenario(tmp_path, scenario, scenario.planned(1))
+    assert read_scenario(tmp_path) == dataclasses.replace(scenario, profile=read_scenario(tmp_path).profile)

@@ -136,7 +136,7 @@ def test_a_worker_that_falls_silent_fails_the_load(server: Server, monkeypatch: 
     try:
         until_requests(server, 50)
         victim.suspend()
-        assert "has said nothing for" in until_failed(load)
+        assert "has not reported for" in until_failed(load)
     finally:
         assert not load.stop(drain_s=1.0)
     until_gone([victim])
