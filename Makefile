@@ -1,21 +1,17 @@
-# Verbs for people; each is a nox session of the same name. Options go in ARGS:
+# A verb is a nox session of the same name, with - for _; `test` is `tests`. Options go in ARGS:
 #   make soak-short ARGS='--defect lost_write'
 PYTHON ?= python3
 BOOT := .boot
 NOX := $(BOOT)/bin/nox
-VERBS := soak-short soak-replies replay twins heal up down doctor report history baseline bench offline-images lint types lock
+VERBS := $(filter-out help clean,$(MAKECMDGOALS))
 
-.PHONY: help test clean $(VERBS)
+.PHONY: help clean $(VERBS)
 
 help: $(NOX) ## list the verbs
-	@echo 'make test, make $(VERBS)'
 	@$(NOX) --list
 
-test: $(NOX)
-	@$(NOX) -s tests -- $(ARGS)
-
 $(VERBS): $(NOX)
-	@$(NOX) -s $(subst -,_,$@) -- $(ARGS)
+	@HW_VERB=$(patsubst test,tests,$(subst -,_,$@)); export HW_VERB; $(NOX) -s $$HW_VERB -- $(ARGS)
 
 # nox and uv live in a venv of their own, so that nothing needs to be installed beforehand.
 $(NOX): requirements/boot.txt

@@ -26,6 +26,7 @@ from benchmarks.options import add_section, chosen, whole
 from benchmarks.rows import Row, compare, judge
 from harness.clock import RealClock
 from harness.errors import EnvironmentMissing
+from harness.identity import ProcessId
 from harness.probes.containers.container import open_container
 from harness.probes.containers.container_stream import StreamedContainer
 from harness.probes.files import DiskProbe
@@ -79,7 +80,7 @@ def processes(setting: Setting) -> list[Row]:
     """Return what a pass over 50 processes takes, and what it takes in CPU with all that goes on behind it."""
     with contextlib.ExitStack() as after:
         children = [after.enter_context(_idle_process()) for _ in range(PROCESSES)]
-        refs = [ProcessRef(f"s{n}", pid, psutil.Process(pid).create_time()) for n, pid in enumerate(children)]
+        refs = [ProcessRef(f"s{n}", ProcessId.of(psutil.Process(pid))) for n, pid in enumerate(children)]
         ours_s, cpu_s = _passes(refs, setting.passes)
         peer_s, peer_cpu_s = _timed(lambda: _iterated(frozenset(children)), setting.passes)
     what = f"s a pass over {PROCESSES} processes"

@@ -13,10 +13,12 @@ from pathlib import Path
 from chaos.healing.heal import INSIST_S, describe_residue, heal_all, unknown_tables
 from harness.errors import HeavyweatherError, explain
 from harness.root import RUNS
+from harness.signals import handle_inherited
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code; what goes wrong is said in one line on stderr."""
+    handle_inherited()
     options = _parser().parse_args(arguments)
     try:
         code = _residue(options.runs) if options.verb == "residue" or options.check else _heal(options.runs)

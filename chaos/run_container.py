@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import ChaosError, Refused
+from harness.records import RUN_LABEL
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
-
-# The label by which every container of a run is known; infra/compose/projects.py puts it there (a test compares them).
-RUN_LABEL = "heavyweather.run"
-
 
 # An engine that takes longer hangs.
 _ENGINE_S = 10

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from harness.identity import ProcessId
+
 # A generator later than this at a tick's p95 shared its machine with something that slows the system down as well. On a
 # machine of its own no tick of a soak is later than 5 ms; Windows' timers alone take 16 ms.
 LATE_S = 0.03 if sys.platform == "win32" else 0.01
@@ -134,11 +136,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ProcessRef:
-    """A process to measure; `created_s` (seconds since the Unix epoch) tells it from a later one of the same id."""
+    """A process to measure."""
 
     service: str
-    pid: int
-    created_s: float
+    process: ProcessId
+
+
+# The label by which every container of a run is known.
+RUN_LABEL = "heavyweather.run"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Child processes: started with nothing of ours but a log, ended politely and then hard, within limits.
 
-A process is known by its id and its time of creation together (`harness.identity`):
-what is written down may be acted on days later, and must never end a stranger.
+What is written down of them may be acted on days later, and must never end a
+stranger: see `harness.identity`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 import psutil
 
 from harness import identity
-from harness.errors import NotReady, StackError
-from harness.identity import find_process
-from harness.wait import wait_until
+from harness.errors import StackError
+from harness.identity import ProcessId
+from harness.wait import comes_true
 
 # A graceful service takes up to 3 s, a PostgreSQL that has much to write a little more.
 STOP_S = 5.0
@@ -36,12 +36,20 @@ _TAIL_BYTES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What tells one process from every other, and the signal that asks it to stop. JSON-safe by `asdict`."""
+    """A service's process, and the signal that asks it to stop."""
 
     service: str
-    pid: int
-    created_s: float
+    process: ProcessId
     stop: str = "SIGTERM"
+
+    @classmethod
+    def read(cls, args: Mapping[str, object]) -> Mark:
+        """Return what `as_json` wrote. Raises KeyError or ValueError."""
+        return cls(str(args["service"]), ProcessId.read(args), str(args["stop"]))
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON-safe values."""
+        return {"service": self.service, **self.process.args(), "stop": self.stop}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,7 @@ def start(program: Program, run_folder: Path, *, announce: Callable[[Child], Non
         raise StackError(f"{program.service}: cannot start {program.command[0]}: {error}") from error
     # Until it is collected its id cannot be another's, so this finds it even when it has ended already.
     process = psutil.Process(popen.pid)
-    child = Child(Living(Mark(program.service, popen.pid, _created_s(process), program.stop), process), log, popen)
+    child = Child(Living(Mark(program.service, _id_of(process), program.stop), process), log, popen)
     assert popen.stdin is not None  # noqa: S101 - for the type checker: it was started with a pipe
     with contextlib.suppress(BrokenPipeError), popen.stdin as gate:
         if announce:
@@ -132,12 +140,12 @@ def start(program: Program, run_folder: Path, *, announce: Callable[[Child], Non
 
 def own_mark() -> Mark:
     """Return the mark of this process itself, called the runner."""
-    return Mark("runner", os.getpid(), _created_s(psutil.Process()))
+    return Mark("runner", ProcessId.own())
 
 
 def find(mark: Mark) -> Living | None:
     """Return the marked process if it still runs; one that only waits to be collected by its parent is gone."""
-    process = find_process(mark.pid, mark.created_s)
+    process = mark.process.find()
     return Living(mark, process) if process else None
 
 
@@ -185,12 +193,12 @@ def group_of(user: str) -> int:
     return pwd.getpwnam(user).pw_gid
 
 
-def _created_s(process: psutil.Process) -> float:
+def _id_of(process: psutil.Process) -> ProcessId:
     try:
-        return process.create_time()
+        return ProcessId.of(process)
     except psutil.Error:
         # Gone already, on a system that then no longer tells.
-        return time.time()
+        return ProcessId(process.pid, time.time())
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
@@ -211,11 +219,4 @@ def _signal(process: psutil.Process, name: str) -> None:
 
 
 def _all_gone(family: Sequence[psutil.Process], limit_s: float) -> bool:
-    def left() -> str | None:
-        return f"{sum(map(identity.runs, family))} left" if any(map(identity.runs, family)) else None
-
-    try:
-        wait_until("end of processes", left, limit_s=limit_s, poll_s=0.02)
-    except NotReady:
-        return False
-    return True
+    return comes_true(lambda: not any(map(identity.runs, family)), limit_s=limit_s, poll_s=0.02)

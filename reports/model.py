@@ -25,6 +25,8 @@ _OPTIONS: Mapping[str, object] = {
     "stack": "local",
     "target": "infra/targets/reference.toml",
     "time_scale": 1.0,
+    "workers": 0,
+    "scheduler": "",
     "control": "",
 }
 _OUTPUTS = frozenset({"report.html", "junit.xml", "profile.json"})
@@ -121,16 +123,19 @@ def read_run(run_folder: Path) -> RunView:
 
 
 def command(meta: Mapping[str, object]) -> str:
-    """Return the command line that plays the run again: a scenario is named as its make verb, defaults are left out."""
-    words = []
+    """Return the command line that plays the run again, defaults left out: `verb` is make's, with what a replay plays.
+
+    A run that wrote no verb is named by its scenario.
+    """
+    verb, *words = _texts(meta.get("verb")) or (str(meta.get("scenario", "unknown")).replace("_", "-"),)
     for option, default in _OPTIONS.items():
         value = meta.get(option, default)
         if value != default:
             words += [f"--{option.replace('_', '-')}", str(value)]
     for defect in _texts(meta.get("defects")):
         words += ["--defect", defect]
-    verb = str(meta.get("scenario", "unknown")).replace("_", "-")
-    return f"make {shlex.quote(verb)} ARGS={shlex.quote(shlex.join(words))}"
+    variables = [f"{name}={shlex.quote(str(text))}" for name, text in _mapping(meta.get("environment")).items()]
+    return " ".join([*variables, "make", shlex.quote(verb), f"ARGS={shlex.quote(shlex.join(words))}"])
 
 
 def _end_s(journal: JournalReader) -> float:

@@ -18,7 +18,7 @@ from typing import Self
 from chaos.guards.claim import Claim, ClaimedStore
 from chaos.guards.claim_postgres import PostgresStore
 from chaos.guards.claim_redis import RedisStore
-from chaos.guards.runner import is_gone, own_runner, told
+from chaos.guards.runner import is_gone, is_own, own_runner, told
 from harness.clock import Clock, RealClock
 from harness.errors import ChaosError, HeavyweatherError, NotReady, Refused
 
@@ -188,4 +188,4 @@ class Guard:
 
 def _gives_way(claim: Claim) -> bool:
     """Return whether a claim is nobody's any more."""
-    return is_gone(claim) or (claim.runner == own_runner() and claim.nonce not in _held)
+    return is_gone(claim) or (is_own(claim) and claim.nonce not in _held)

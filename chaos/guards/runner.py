@@ -6,20 +6,23 @@ but the lease tells, which it would have renewed.
 
 from __future__ import annotations
 
-import os
 import socket
 import uuid
 from pathlib import Path
 
-import psutil
-
 from chaos.guards.claim import Claim
-from harness.identity import find_process
+from harness.identity import ProcessId
 
 
 def own_runner() -> str:
-    """Return this process as "PID@CREATED@MACHINE", CREATED in seconds since the Unix epoch."""
-    return f"{os.getpid()}@{psutil.Process().create_time():.2f}@{machine()}"
+    """Return this process as "PROCESS@MACHINE", PROCESS as `ProcessId` writes itself."""
+    return f"{ProcessId.own()}@{machine()}"
+
+
+def is_own(claim: Claim) -> bool:
+    """Return whether this process laid a claim."""
+    process = _here(claim.runner)
+    return process is not None and process.is_same(ProcessId.own())
 
 
 def machine() -> str:
@@ -41,23 +44,22 @@ def is_gone(claim: Claim) -> bool:
     process = _here(claim.runner)
     if process is None:
         return claim.left_s <= 0
-    return find_process(*process) is None
+    return not process.lives
 
 
 def told(claim: Claim) -> str:
     """Return a claim in words."""
     process = _here(claim.runner)
     if process is not None:
-        return f"run {claim.run_id}, process {process[0]} on this machine, which is alive"
+        return f"run {claim.run_id}, process {process.pid} on this machine, which is alive"
     where = claim.runner.split("@", 2)[-1].partition("/")[0]
     return f"run {claim.run_id} on {where or 'an unknown machine'}, for {claim.left_s:.0f} s unless it is renewed"
 
 
-def _here(runner: str) -> tuple[int, float] | None:
-    """Return the id and the birth of a process of this machine."""
-    pid, _, rest = runner.partition("@")
-    created, _, where = rest.partition("@")
+def _here(runner: str) -> ProcessId | None:
+    """Return the process if it is of this machine."""
+    process, _, where = runner.rpartition("@")
     try:
-        return (int(pid), float(created)) if where == machine() else None
+        return ProcessId.parse(process) if where == machine() else None
     except ValueError:
         return None

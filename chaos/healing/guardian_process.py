@@ -13,7 +13,6 @@ import contextlib
 import math
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -26,7 +25,8 @@ from chaos.healing.heal import heal
 from chaos.healing.ledger import TAKEN_NAME, Entry, Records, read_ledger
 from chaos.healing.lock import turn
 from harness.errors import ChaosError
-from harness.identity import find_process, runs
+from harness.identity import runs
+from harness.signals import ignore
 
 # Its words to the runner. Any other is something that it has done.
 READY, ALIVE = "ready", "alive"
@@ -47,7 +47,7 @@ class Vigil:
         if past.runner is None:
             raise ChaosError(f"{ledger}: not begun by any runner")
         self._part = past.part
-        self._runner = find_process(past.runner.pid, past.runner.created_s)
+        self._runner = past.runner.find()
         self._taken = False
         self._again_s = 0.0
         self._size_bytes = -1
@@ -167,10 +167,8 @@ def _say(word: str) -> None:
 
 
 def _main(ledger: str, lease_s: str, insist_s: str) -> int:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        # What ends the runner is often sent to everything near it, but this is who cleans up after.
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # What ends the runner is often sent to everything near it, but this is who cleans up after.
+    ignore("SIGINT", "SIGTERM", "SIGHUP")
     try:
         vigil = Vigil(Path(ledger), lease_s=float(lease_s), insist_s=float(insist_s))
     except ChaosError as error:

@@ -18,12 +18,10 @@ from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 
-import psutil
-
 from chaos.healing.lock import turn
 from chaos.undo import Step
 from harness.errors import ChaosError
-from harness.identity import find_process
+from harness.identity import ProcessId
 
 FILE_NAME = "undo.jsonl"
 # Made beside the ledger, before the first undoing, by a guardian that has lost its runner.
@@ -48,31 +46,13 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Runner:
-    """The process that breaks things; its time of creation (Unix seconds) tells it from a later one of the same id."""
-
-    pid: int
-    created_s: float
-
-    @classmethod
-    def here(cls) -> Runner:
-        """Return this process."""
-        return cls(os.getpid(), psutil.Process().create_time())
-
-    @property
-    def lives(self) -> bool:
-        """Whether it still runs."""
-        return find_process(self.pid, self.created_s) is not None
-
-
-@dataclass(frozen=True, slots=True)
 class Past:
     """What a ledger says: who has broken things last, in which part of the run (the first is 1), and what is open.
 
     While nobody has begun it, it is nobody's, and its part is 0.
     """
 
-    runner: Runner | None
+    runner: ProcessId | None
     part: int
     open: tuple[Entry, ...]
 
@@ -141,8 +121,7 @@ class Ledger(Records):
                 with contextlib.suppress(OSError):
                     path.with_name(TAKEN_NAME).unlink(missing_ok=True)
                 _sync_folder(folder)
-                here = Runner.here()
-                self.tell("runner", pid=here.pid, created_s=here.created_s, unix_s=time.time())
+                self.tell("runner", **ProcessId.own().args(), unix_s=time.time())
             except BaseException:
                 self.close()
                 raise
@@ -172,7 +151,7 @@ def read_ledger(path: Path) -> Past:
     Raises ChaosError when it cannot be read, or holds a whole line that no ledger would hold.
     """
     entries: dict[str, Entry] = {}
-    runner: Runner | None = None
+    runner: ProcessId | None = None
     part = 0
     try:
         lines = path.read_bytes().split(b"\n")
@@ -187,7 +166,7 @@ def read_ledger(path: Path) -> Past:
             continue  # cut short: its fault was never begun
         try:
             if record["record"] == "runner":
-                runner = Runner(int(record["pid"]), float(record["created_s"]))
+                runner = ProcessId.read(record)
                 part += 1
             elif record["record"] == "open":
                 entry = _entry(record)
@@ -199,11 +178,6 @@ def read_ledger(path: Path) -> Past:
         except (KeyError, TypeError, ValueError) as error:
             raise ChaosError(f"the undo ledger {path} holds what no ledger would: {line[:200]!r}") from error
     return Past(runner, part, tuple(entries.values()))
-
-
-def read_open(path: Path) -> list[Entry]:
-    """Return the entries not yet closed, as `read_ledger` does."""
-    return list(read_ledger(path).open)
 
 
 def _entry(record: Mapping[str, object]) -> Entry:

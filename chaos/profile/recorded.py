@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chaos.profile.entries import RECORDED, parse_entry
-from chaos.profile.fields import write_fields
-from chaos.profile.file import PHASES, STAGES, parse_profile
+from chaos.faults.ranges import values_of
+from chaos.profile.file import PHASES, STAGES, RecordedProfile, parse_profile
 from chaos.profile.scenario import Scenario
 from chaos.profile.timeline import Planned
-from harness.criteria import Abort, Budget, Observation, Range, SeriesLimit, SeriesSeen
+from harness.criteria import Budget
 from harness.errors import InputError
 from harness.load import LoadSettings, Stage, Users
+from harness.tables import keys_of
 
 SCENARIO_NAME = "scenario.json"
 # What of a profile goes into the file as it stood there.
@@ -31,20 +31,9 @@ def to_json(planned: Planned) -> dict[str, object]:
     """Return a planned fault as a JSON-safe table: kind, target, times, parameters in SI units, and its course."""
     fault: Any = planned.fault
     times = {"inject_s": planned.inject_s, "heal_s": planned.heal_s}
-    table = {**times, "fault": fault.kind, "target": fault.target, **write_fields(fault, without=("target",))}
-    course = [{"at_s": c.at_s, **write_fields(c.fault, without=("target",))} for c in planned.course]
+    table = {**times, "fault": fault.kind, "target": fault.target, **values_of(fault, without=("target",))}
+    course = [{"at_s": c.at_s, **values_of(c.fault, without=("target",))} for c in planned.course]
     return {**table, "course": course} if course else table
-
-
-def from_json(table: Mapping[str, object], *, source: str = "timeline.json") -> Planned:
-    """Return the planned fault that a table describes. Raises an ExceptionGroup of InputErrors."""
-    errors: list[Exception] = []
-    entry = parse_entry(source, "planned", table, errors)
-    if entry is not None and not isinstance(entry, Planned):
-        errors.append(InputError(source, "planned", table, f"must have {', '.join(RECORDED.keys)}"))
-    if errors or not isinstance(entry, Planned):
-        raise ExceptionGroup(f"{source}: breaks {len(errors)} rule(s)", errors)
-    return entry
 
 
 def write_scenario(folder: Path, scenario: Scenario, planned: Sequence[Planned]) -> None:
@@ -55,13 +44,13 @@ def write_scenario(folder: Path, scenario: Scenario, planned: Sequence[Planned])
     document = {
         "name": scenario.name,
         "time_scale": scenario.time_scale,
-        "budget": _budget_table(scenario.budget),
+        "budget": scenario.budget.written(),
         "profile": {
-            "must_observe": [_observation_table(each) for each in scenario.must_observe],
-            "abort_if": [_abort_table(each) for each in scenario.abort_if],
+            "must_observe": [each.written() for each in scenario.must_observe],
+            "abort_if": [each.written() for each in scenario.abort_if],
             **{key: scenario.profile[key] for key in _AS_GIVEN if key in scenario.profile},
             "load": _load_table(scenario.load),
-            "phases": {name: getattr(scenario.phases, f"{name}_s") for name in PHASES},
+            "phases": {name: getattr(scenario.phases, f"{name}_s") for name in keys_of(PHASES)},
             "shape": [_stage_table(stage) for stage in scenario.shape],
             "timeline": [to_json(each) for each in planned],
         },
@@ -85,7 +74,7 @@ def read_scenario(folder: Path) -> Scenario:
         rule = f"must be what a run wrote: {type(error).__name__}: {error}"
         raise InputError(str(path), "file", path.name, rule) from error
     base = Budget().override(str(path), budget)
-    scenario = parse_profile(str(path), name, profile, budget=base, recorded=True)
+    scenario = parse_profile(str(path), name, profile, kind=RecordedProfile, base=base)
     return dataclasses.replace(scenario, time_scale=scale)
 
 
@@ -119,52 +108,4 @@ def _users_table(users: Users) -> dict[str, object]:
 
 def _stage_table(stage: Stage) -> dict[str, object]:
     name = next(name for name, kind in STAGES.items() if isinstance(stage, kind))
-    return {"stage": name, **write_fields(stage)}
-
-
-def _budget_table(budget: Budget) -> dict[str, object]:
-    """Return what of a budget differs from the usual one, as a `[budget]` table in SI units."""
-    usual = Budget()
-    table: dict[str, object] = {
-        field.name: getattr(budget, field.name)
-        for field in dataclasses.fields(budget)
-        if field.name != "series" and getattr(budget, field.name) != getattr(usual, field.name)
-    }
-    series: dict[str, list[dict[str, object]]] = {}
-    for limit in budget.series:
-        series.setdefault(limit.series, []).append(_limit_table(limit))
-    return {**table, "series": series} if series else table
-
-
-def _observation_table(observation: Observation) -> dict[str, object]:
-    table: dict[str, object] = {"when": str(observation.when), **_ends(observation.wanted)}
-    if isinstance(observation, SeriesSeen):
-        table |= {"except": list(observation.excepted)} if observation.excepted else {}
-        return {"series": observation.series, "statistic": str(observation.statistic), **table}
-    table |= {"where": dict(observation.where)} if observation.where else {}
-    return {"event": observation.event, **table}
-
-
-def _abort_table(abort: Abort) -> dict[str, object]:
-    table: dict[str, object] = {"series": abort.series, "statistic": str(abort.statistic), **_ends(abort.allowed)}
-    table |= {"when": str(abort.when), "verdict": str(abort.verdict), "windows_in_a_row": abort.in_a_row}
-    table |= {"except": list(abort.excepted)} if abort.excepted else {}
-    # Only what no file can ask for is shorter.
-    return {**table, "window_s": abort.window_s} if abort.window_s else table
-
-
-def _ends(allowed: Range) -> dict[str, float]:
-    ends = {"min": allowed.minimum, "max": allowed.maximum}
-    return {key: end for key, end in ends.items() if end is not None}
-
-
-def _limit_table(limit: SeriesLimit) -> dict[str, object]:
-    table: dict[str, object] = {"when": str(limit.when)}
-    table |= {"except": list(limit.excepted)} if limit.excepted else {}
-    if (bound := limit.bound) is not None:
-        ends = {"max": bound.maximum, "min": bound.minimum, "window_s": bound.window_s}
-        table |= {"statistic": str(bound.statistic), **{key: end for key, end in ends.items() if end is not None}}
-        table |= {"bad_windows": bound.bad_windows} if bound.window_s is not None else {}
-    for growth in limit.growth:
-        table |= {f"growth_per_{growth.per}": growth.allowed, "wander": growth.wander}
-    return table
+    return {"stage": name, **values_of(stage)}

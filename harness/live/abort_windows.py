@@ -63,7 +63,8 @@ class Lookout:
         abort = self.abort
         statistic = "" if abort.statistic is Statistic.EVERY else f"{abort.statistic} "
         windows = f"windows of {format_s(abort.window_s)}" if abort.window_s else "samples"
-        seen = f"{statistic}{amount(name, abort.statistic, value)} in the last of {abort.in_a_row} {windows} in a row"
+        value_seen = f"{statistic}{amount(name, abort.statistic, value)}"
+        seen = f"{value_seen} in the last of {abort.windows_in_a_row} {windows} in a row"
         allowed = abort.allowed.told(lambda limit: amount(name, abort.statistic, limit))
         where = "" if abort.when is When.ALL else f" {WHERE[abort.when]}"
         return f"{name}: {seen} until {t_s:.1f} s, allowed {allowed}{where}"
@@ -94,7 +95,7 @@ class _Row:
         self.last = self._level(abort.statistic, lasted_s)
         self._bad = 0 if abort.allowed.holds(self.last) else self._bad + 1
         self._began_s, self._gained, self._values = t_s, 0.0, []
-        return self._bad >= abort.in_a_row
+        return self._bad >= abort.windows_in_a_row
 
     def _level(self, statistic: Statistic, lasted_s: float) -> float:
         if statistic in INCREASES:

@@ -16,9 +16,9 @@ from typing import Self
 
 import numpy as np
 
-from harness.criteria.aborts import Abort
+from harness.criteria.aborts import Abort, Ceiling
 from harness.criteria.budget import Budget
-from harness.criteria.limits import Range, Statistic, When
+from harness.criteria.limits import Statistic, When
 from harness.live.abort_windows import Counts, Lookout
 from harness.records import LATE_S, PHASE_OF_FAULTS
 from harness.units import format_s
@@ -53,19 +53,36 @@ def usual(budget: Budget) -> tuple[Abort, ...]:
     """
 
     def ceiling(series: str, limit: float, verdict: Verdict, statistic: Statistic = Statistic.EVERY) -> Abort:
-        return Abort(series, statistic, Range(None, limit), 0.0, _SAMPLES, When.ALL, verdict)
+        return Ceiling(
+            series=series, statistic=statistic, max=limit, windows_in_a_row=_SAMPLES, when=When.ALL, verdict=verdict
+        )
 
     held, undecided, per_s = budget.memory_ceiling_bytes, Verdict.INCONCLUSIVE, Statistic.INCREASE_PER_S
-    good = Range(_GOOD_SHARE * (1 - budget.error_fraction), None)
-    busy = Range(None, _MACHINE_BUSY)
+    good = _GOOD_SHARE * (1 - budget.error_fraction)
+
+    busy = Abort(
+        series="machine.all.cpu_fraction",
+        statistic=Statistic.MEAN,
+        max=_MACHINE_BUSY,
+        window_s=_WIDTH_S,
+        windows_in_a_row=_BUSY_WINDOWS,
+    )
+    failing = Abort(
+        series="load.all.good_fraction",
+        statistic=Statistic.MEAN,
+        min=good,
+        window_s=_WIDTH_S,
+        windows_in_a_row=_IN_A_ROW,
+        when=When.CALM,
+    )
     return (
         ceiling("process.*.rss_bytes", held, Verdict.FAIL),
         ceiling("container.*.memory_bytes", held, Verdict.FAIL),
         ceiling("machine.all.memory_fraction", _MACHINE_FULL, undecided),
         ceiling("generator.cpu_s", _GENERATOR_BUSY, undecided, per_s),
         ceiling("worker.*.cpu_s", _GENERATOR_BUSY, undecided, per_s),
-        Abort("machine.all.cpu_fraction", Statistic.MEAN, busy, _WIDTH_S, _BUSY_WINDOWS),
-        Abort("load.all.good_fraction", Statistic.MEAN, good, _WIDTH_S, _IN_A_ROW, When.CALM),
+        busy,
+        failing,
     )
 
 

@@ -18,15 +18,30 @@ from harness.tables.quantities import (
     Rate,
     Size,
     WholeSize,
+    quantity,
 )
 from harness.tables.reading import read, read_environment, read_toml
 from harness.tables.rules import one_of, rule, unknown_key
 from harness.tables.schema import json_schema_text, marked_schema
 from harness.tables.table import Broken, Gathered, Table, keys_of, table, validate
-from harness.tables.words import Choice, Listed, Name, Names, SeriesName, Tagged, Text
+from harness.tables.words import (
+    Among,
+    ByHand,
+    Choice,
+    Listed,
+    Name,
+    Names,
+    SeriesName,
+    Some,
+    Tagged,
+    Text,
+    is_series_name,
+)
 
 __all__ = [
+    "Among",
     "Broken",
+    "ByHand",
     "Choice",
     "Count",
     "Duration",
@@ -47,14 +62,17 @@ __all__ = [
     "Rate",
     "SeriesName",
     "Size",
+    "Some",
     "Table",
     "Tagged",
     "Text",
     "WholeSize",
+    "is_series_name",
     "json_schema_text",
     "keys_of",
     "marked_schema",
     "one_of",
+    "quantity",
     "read",
     "read_environment",
     "read_toml",

@@ -29,6 +29,11 @@ _NUMBER = r"^\s*\d+(\.\d+)?([eE][+-]?\d+)?\s*"
 QUANTITIES: dict[str, Quantity] = {}
 
 
+def quantity(name: str) -> Quantity:
+    """Return a shared quantity by its name: `duration`, `size`, `number` and so on."""
+    return QUANTITIES[name]
+
+
 def plain(value: float) -> float:
     """Return a number as people write it: a whole one without its point."""
     return int(value) if float(value).is_integer() else value

@@ -31,8 +31,8 @@ _WORDS: Mapping[str, str] = {
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be below {lt}",
     "less_than_equal": "must be at most {le}",
-    "too_short": "must have at least {min_length} entries",
-    "too_long": "must have at most {max_length} entries",
+    "too_short": "must have {min_length} or more entries",
+    "too_long": "must have {max_length} or fewer entries",
     "string_too_short": "must be a text of at least {min_length} characters",
     "string_too_long": "must be a text of at most {max_length} characters",
     "string_pattern_mismatch": "must be a text of the form {pattern}",
@@ -83,9 +83,10 @@ def translate(error: ErrorDetails, known: Iterable[str] = ()) -> PydanticCustomE
         choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         return unknown_key(str(error["input"]), choices) if in_key else one_of(choices)
     if kind in _SHAPES:
-        # A text in place of a table may be the address that belongs into the table.
+        # What stands in place of a table may be what belongs into the table: an address, say.
         text = isinstance(error["input"], str)
-        return rule(f"{_SHAPES[kind]}{', not a text' if text else ''}", hidden=text or in_key)
+        hidden = in_key or isinstance(error["input"], str | list | tuple)
+        return rule(f"{_SHAPES[kind]}{', not a text' if text else ''}", hidden=hidden)
     if ours := kind in {"value_error", "assertion_error"}:
         words = one_line(str(context.get("error", ""))) or "is not valid"
     else:

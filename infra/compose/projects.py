@@ -18,15 +18,15 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from docker.models.volumes import Volume
 
+from harness.identity import ProcessId
+from harness.records import RUN_LABEL
 from harness.wait import wait_until
 from infra import engine
-from infra.processes import Mark, find, own_mark
 
-RUN_LABEL = "heavyweather.run"
 RUNNER_LABEL = "heavyweather.runner"
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
-# What docker-compose.yml calls a stack that somebody started by hand: theirs to remove.
+# What docker-compose.yml calls a stack that a user started by hand: theirs to remove.
 BY_HAND = "manual"
 
 # Removing a container waits for its processes to die and its layers to be unmounted.
@@ -64,9 +64,9 @@ def death(client: docker.DockerClient, project: str, service: str) -> str | None
 
 
 def sweep(client: docker.DockerClient, project: str) -> None:
-    """Remove whatever carries the project's label until nothing does. Raises NotReady after a limit.
+    """Remove all that carries the project's label until nothing does. Raises NotReady after a limit.
 
-    It looks again each time: the engine may still be finishing a creation
+    It checks again each time: the engine may still be finishing a creation
     that an interrupted Compose asked for.
     """
     label = f"{PROJECT_LABEL}={project}"
@@ -106,18 +106,11 @@ def remove_project(name: str) -> None:
         sweep(client, name)
 
 
-def runner_identity() -> str:
-    """Return this process as "PID@CREATED", CREATED in seconds since the Unix epoch: ids alone are used again."""
-    mark = own_mark()
-    return f"{mark.pid}@{mark.created_s:.2f}"
-
-
 def is_alive(runner: str) -> bool:
-    """Tell whether the process that `runner_identity` described still runs."""
-    pid, _, created = runner.partition("@")
+    """Return whether the process that a label names, as `ProcessId` writes itself, still runs."""
     try:
-        return find(Mark("runner", int(pid), float(created))) is not None
-    except (ValueError, OverflowError):
+        return ProcessId.parse(runner).lives
+    except ValueError:
         return False
 
 

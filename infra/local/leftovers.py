@@ -35,8 +35,12 @@ class StackRecord:
     def write(self, run_folder: Path) -> None:
         """Write `stack.json` into the run folder, whole or not at all."""
         draft = run_folder / f"{FILE_NAME}.part"
-        draft.write_text(json.dumps({"provider": "local", **asdict(self)}, indent=2) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps({"provider": "local", **self._as_json()}, indent=2) + "\n", encoding="utf-8")
         draft.replace(run_folder / FILE_NAME)
+
+    def _as_json(self) -> dict[str, object]:
+        processes = [mark.as_json() for mark in self.processes]
+        return {**asdict(self), "runner": self.runner.as_json(), "processes": processes}
 
     @property
     def abandoned(self) -> bool:
@@ -56,9 +60,9 @@ def read_record(run_folder: Path) -> StackRecord | None:
         raw = json.loads(path.read_text(encoding="utf-8"))
         return StackRecord(
             run_id=raw["run_id"],
-            runner=Mark(**raw["runner"]),
+            runner=Mark.read(raw["runner"]),
             detached=raw["detached"],
-            processes=tuple(Mark(**mark) for mark in raw["processes"]),
+            processes=tuple(Mark.read(mark) for mark in raw["processes"]),
             folders=tuple(raw["folders"]),
             addresses=raw["addresses"],
         )

@@ -13,17 +13,16 @@ import json
 import os
 import queue
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
 from harness.errors import HeavyweatherError, StackError
 from harness.root import ROOT
+from harness.signals import ignore
 from harness.wait import wait_until
 from infra.processes import Living, Mark, end, find, minimal_environment, own_mark, runs
 
@@ -42,7 +41,7 @@ class Reaper:
     def __init__(self, run_folder: Path) -> None:
         with (run_folder / "reaper.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "infra.local.reaper", json.dumps(asdict(own_mark()))],
+                [sys.executable, "-m", "infra.local.reaper", json.dumps(own_mark().as_json())],
                 cwd=ROOT,
                 env=minimal_environment(),
                 stdin=subprocess.PIPE,
@@ -54,7 +53,7 @@ class Reaper:
 
     def watch(self, mark: Mark) -> None:
         """Have the process ended. Raises StackError when there is nobody left to promise that."""
-        self._write(asdict(mark))
+        self._write(mark.as_json())
 
     def remove(self, folder: Path) -> None:
         """Have the folder removed. Raises StackError as `watch`."""
@@ -132,17 +131,15 @@ def _follow(pipe: IO[str], runner: Living | None) -> tuple[list[Living], list[Pa
         if "remove" in message:
             folders.append(Path(message["remove"]))
         # Found at once, so that it is the same process however long from now.
-        elif living := find(Mark(**message)):
+        elif living := find(Mark.read(message)):
             started.append(living)
 
 
 def _main(runner: str) -> int:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        # What ends the runner is often sent to everything near it, but this is who cleans up after.
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    started, folders = _follow(sys.stdin, find(Mark(**json.loads(runner))))
-    left = [f"{living.mark.service} ({living.mark.pid})" for living in started if runs(living)]
+    # What ends the runner is often sent to everything near it, but this is who cleans up after.
+    ignore("SIGINT", "SIGTERM", "SIGHUP")
+    started, folders = _follow(sys.stdin, find(Mark.read(json.loads(runner))))
+    left = [f"{living.mark.service} ({living.mark.process.pid})" for living in started if runs(living)]
     if left:
         print("the runner is gone; ending", ", ".join(left), flush=True)  # noqa: T201 - its log
     try:

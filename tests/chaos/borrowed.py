@@ -50,7 +50,7 @@ def describe(stack: LocalStack | ComposeStack) -> dict[str, Any]:
         kept = ("project", "_ports", "_password", "_proxy_address", "_absent")
         return {"provider": "compose", "state": {name: getattr(stack, name) for name in kept}}
     children = stack._running()
-    marks = [[m.service, m.pid, m.created_s, m.stop] for m in children.marks().values()]
+    marks = [m.as_json() for m in children.marks().values()]
     addresses = [{name: [at.host, at.port] for name, at in table.items()} for table in (stack._services, stack._hops)]
     about = {"marks": marks, "addresses": addresses, "password": stack._password, "folder": str(children.folder)}
     return {"provider": "local", **about}
@@ -64,7 +64,7 @@ def borrow(described: Mapping[str, Any], folder: Path) -> LocalStack | ComposeSt
         vars(compose).update(described["state"], _docker=engine.connect())
         return compose
     local = LocalStack(plan)
-    marks = {service: Mark(service, *rest) for service, *rest in described["marks"]}
+    marks = {str(mark["service"]): Mark.read(mark) for mark in described["marks"]}
     services, hops = ({name: Endpoint(*at) for name, at in table.items()} for table in described["addresses"])
     children = cast("Children", BorrowedChildren(marks, Path(described["folder"])))
     vars(local).update(_services=services, _hops=hops, _password=described["password"], _children=children)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos.conductor import Conductor
-from chaos.faults.fault import Noop
 from chaos.faults.links.down import DownFault
 from chaos.faults.links.latency import LatencyFault
-from chaos.healing.ledger import FILE_NAME, Ledger, read_open
+from chaos.faults.noop import Noop
+from chaos.healing.ledger import FILE_NAME, Ledger, read_ledger
 from chaos.profile.timeline import At, Planned, expand
 from chaos.sight import Sight
 from chaos.targets import Targets
@@ -36,6 +37,14 @@ class TiringLink(FakeLink):
     def remove(self, name: str) -> None:
         super().remove(name)
         self.slow_s = 0.5
+
+
+class SleepyLink(FakeLink):
+    """One whose first answer takes longer than any fault here."""
+
+    def look(self) -> Sight:
+        sight = super().look()
+        return dataclasses.replace(sight, took_s=0.5) if self.calls.count("look") == 1 else sight
 
 
 class UnbreakableLink(FakeLink):
@@ -76,6 +85,11 @@ def test_a_window_counts_only_from_the_moment_it_is_felt() -> None:
     assert window.proved_s is not None
     # The first look is taken at once, and again before the waiting begins.
     assert window.proved_s - window.injected_s == pytest.approx(9 * 0.02)
+
+
+def test_one_slow_look_before_it_hides_no_fault() -> None:
+    (window,) = Stage({"a": SleepyLink("a")}).play([At(0.0, 1.0, LatencyFault("a", 0.2))])
+    assert window.proved_s is not None
 
 
 def test_a_fault_that_is_never_felt_is_not_proved_and_says_why() -> None:
@@ -341,4 +355,4 @@ def test_a_look_that_hangs_keeps_no_other_fault_from_coming_in_time(tmp_path: Pa
         entries = [At(0.0, 0.3, LatencyFault("a", 0.2)), At(0.1, 0.1, DownFault("b"))]
         conductor.play(expand(entries, seed=1), start_s=0.0)
     assert told.index("injected down b") < told.index("proved latency a")
-    assert read_open(tmp_path / FILE_NAME) == []
+    assert read_ledger(tmp_path / FILE_NAME).open == ()

@@ -80,6 +80,12 @@ def test_what_force_it_took_is_told() -> None:
     assert not force.struck([Step("other", {})])
 
 
+def test_force_strikes_only_what_shares_all_that_was_lost() -> None:
+    force = Force("made anew", {"api": "here", "proxy": "a"})
+    assert force.struck([Step("toxic.remove", {"api": "here", "proxy": "a", "toxic": "t"})])
+    assert not force.struck([Step("proxy.enable", {"api": "here", "proxy": "b"})])
+
+
 def test_a_step_that_nobody_knows_keeps_no_other_from_being_taken() -> None:
     shelf = Shelf({1, 2})
     with pytest.raises(HealFailed, match=r"nobody knows how to carry out juggle\(balls=3\)"):

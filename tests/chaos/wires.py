@@ -14,9 +14,10 @@ import pytest
 
 from chaos.canary.canary import Canary
 from chaos.faults.packets import nftables as firewall
-from chaos.faults.packets.namespaces import Namespace, find_command
+from chaos.faults.packets.namespaces import find_command
 from chaos.sight import Seen
 from chaos.targets import Wire
+from harness.identity import ProcessId
 from harness.wait import wait_until
 from infra.local.redis_server import find_redis
 from infra.ports import free_ports
@@ -32,7 +33,7 @@ _BLOCKS = itertools.count((os.getpid() * 8) % (1 << 14))
 class Place:
     """A Redis in a network namespace of its own, and a canary that asks it from outside."""
 
-    namespace: Namespace
+    namespace: ProcessId
     port: int
     canary: Canary
 
@@ -61,7 +62,7 @@ def place_of_its_own(folder: Path) -> Iterator[Place]:
     command = ("unshare", "--net", str(find_redis().program), *options)
     child = start(Program(f"redis-{name}", command, folder, minimal_environment()), folder)
     try:
-        pid = child.mark.pid
+        pid = child.mark.process.pid
         wait_until(
             "a namespace of its own", lambda: None if _entered(pid) else child.trouble() or "not", limit_s=LIMIT_S
         )
@@ -74,7 +75,7 @@ def place_of_its_own(folder: Path) -> Iterator[Place]:
             subprocess.run([*inside, "link", "set", device, "up"], check=True)
         canary = Canary(theirs, port, "redis", 0.4)
         wait_until("its Redis", lambda: None if canary.look().seen is Seen.ANSWERED else "no answer", limit_s=LIMIT_S)
-        yield Place(Namespace(pid, child.mark.created_s), port, canary)
+        yield Place(child.mark.process, port, canary)
     finally:
         # With the last process in it, the namespace ends, and the link with it.
         end([child.living])

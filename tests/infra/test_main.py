@@ -3,7 +3,6 @@ import sys
 from pathlib import Path
 
 import platformdirs
-import psutil
 import pytest
 
 from harness.probes.health import http_health
@@ -39,9 +38,7 @@ def test_up_leaves_a_stack_running_that_down_takes_away(tmp_path: Path) -> None:
     finally:
         down = run("down", "--stack", "local", *runs)
     assert down.stdout == f"took down: {folder.name}\n"
-    assert not any(
-        psutil.pid_exists(mark.pid) and psutil.Process(mark.pid).status() != "zombie" for mark in record.processes
-    )
+    assert not any(mark.process.lives for mark in record.processes)
     assert not any(Path(temp).exists() for temp in record.folders)
     assert run("down", "--stack", "local", *runs).stdout == "nothing to take down\n"
 

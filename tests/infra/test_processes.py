@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import pytest
 from harness.errors import StackError
 from harness.wait import wait_until
 from infra.processes import Child, Mark, Program, end, find, minimal_environment, own_mark, runs, start, tail
+from tests.processes import stranger_to
 
 STUBBORN = """
 import signal
@@ -47,7 +49,7 @@ def test_a_child_has_its_own_session_its_log_and_none_of_our_descriptors(tmp_pat
     try:
         code = "import os\nprint(sorted(os.listdir('/dev/fd')), sorted(os.environ), flush=True)"
         with running(tmp_path, code) as child:
-            assert os.getsid(child.mark.pid) == child.mark.pid
+            assert os.getsid(child.mark.process.pid) == child.mark.process.pid
             text = child.log.read_text()
             assert f"'{inheritable}'" not in text.split("]")[0]
             assert "HOME" not in text
@@ -76,14 +78,14 @@ def test_what_ignores_the_request_is_killed_within_the_limit(tmp_path: Path) -> 
 def test_descendants_end_with_it(tmp_path: Path) -> None:
     with running(tmp_path, FAMILY) as child:
         wait_until("grandchild", lambda: None if "born" in child.log.read_text() else "unborn", limit_s=10)
-        [grandchild] = psutil.Process(child.mark.pid).children()
+        [grandchild] = psutil.Process(child.mark.process.pid).children()
         end([child.living], limit_s=0.3)
         assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_paused_process_ends_politely(tmp_path: Path) -> None:
     with running(tmp_path, "") as child:
-        os.kill(child.mark.pid, signal.SIGSTOP)
+        os.kill(child.mark.process.pid, signal.SIGSTOP)
         end([child.living])
         assert child.popen.wait(timeout=1) == -signal.SIGTERM
 
@@ -91,15 +93,15 @@ def test_a_paused_process_ends_politely(tmp_path: Path) -> None:
 def test_another_process_of_the_same_id_is_not_found() -> None:
     mark = own_mark()
     assert find(mark) is not None
-    assert find(dataclasses.replace(mark, created_s=mark.created_s - 60)) is None
-    assert find(dataclasses.replace(mark, pid=2**22 + 1)) is None
+    assert find(Mark("runner", stranger_to(mark.process))) is None
+    assert find(Mark("runner", dataclasses.replace(mark.process, pid=2**22 + 1))) is None
 
 
 def test_one_that_has_ended_is_not_found_even_before_it_is_collected(tmp_path: Path) -> None:
     with running(tmp_path, "") as child:
-        os.kill(child.mark.pid, signal.SIGKILL)
+        os.kill(child.mark.process.pid, signal.SIGKILL)
         wait_until("its end", lambda: "found" if find(child.mark) else None, limit_s=5)
-        assert psutil.Process(child.mark.pid).status() == psutil.STATUS_ZOMBIE
+        assert psutil.Process(child.mark.process.pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_trouble_tells_how_it_ended_and_what_it_said_last(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_tail_is_short_however_long_the_log(tmp_path: Path) -> None:
 
 
 def test_marks_are_plain_values() -> None:
-    assert Mark(**dataclasses.asdict(own_mark())) == own_mark()
+    assert Mark.read(json.loads(json.dumps(own_mark().as_json()))) == own_mark()
 
 
 def test_a_program_begins_only_after_somebody_was_told_of_it(tmp_path: Path) -> None:

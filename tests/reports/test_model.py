@@ -65,6 +65,14 @@ def test_a_folder_without_a_journal_is_no_run(tmp_path: Path) -> None:
             {"scenario": "soak_short", "seed": 7, "stack": "compose", "time_scale": 0.5, "defects": ["lost_write:9"]},
             "make soak-short ARGS='--seed 7 --stack compose --time-scale 0.5 --defect lost_write:9'",
         ),
+        (
+            {"scenario": "half_open", "verb": ["replay", "half_open"], "seed": 7, "workers": 2},
+            "make replay ARGS='half_open --seed 7 --workers 2'",
+        ),
+        (
+            {"scenario": "soak_short", "seed": 7, "environment": {"HW_BUDGET_RECOVERY_S": "10 s"}},
+            "HW_BUDGET_RECOVERY_S='10 s' make soak-short ARGS='--seed 7'",
+        ),
     ],
 )
 def test_the_command_plays_the_run_again(meta: dict[str, object], line: str) -> None:

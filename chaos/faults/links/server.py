@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +18,8 @@ import psutil
 
 from chaos.run_container import Place
 from harness.errors import ChaosError
-from harness.identity import find_process, runs
+from harness.identity import ProcessId, runs
+from harness.wait import comes_true
 
 # After SIGKILL only the kernel is waited for.
 _KERNEL_S = 3.0
@@ -48,12 +48,11 @@ class Restart(Protocol):
 class ProcessRestart:
     """A local server: killed when it is still the same process, and started from the same command line.
 
-    `created_s` is in Unix seconds; its output is added to the file `log`. The stack's own records do not know what is
-    started so; it ends with the process `owner_pid`, which is the stack's runner, or with 0 only when it is ended.
+    Its output is added to the file `log`. The stack's own records do not know what is started so; it ends with the
+    process `owner_pid`, which is the stack's runner, or with 0 only when it is ended.
     """
 
-    pid: int
-    created_s: float
+    process: ProcessId
     command: Sequence[str]
     folder: str
     log: str
@@ -61,11 +60,12 @@ class ProcessRestart:
 
     def as_args(self) -> Mapping[str, object]:
         """Return it as data."""
-        return {"by": "process", **asdict(self), "command": list(self.command)}
+        about = {"command": list(self.command), "folder": self.folder, "log": self.log, "owner_pid": self.owner_pid}
+        return {"by": "process", **self.process.args(), **about}
 
     def carry_out(self) -> None:
         """Kill it and start it again. Raises ChaosError."""
-        if process := find_process(self.pid, self.created_s):
+        if process := self.process.find():
             _kill(process)
         # Below "error" it logs each connection several times over.
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | {"LOG_LEVEL": "error"}
@@ -107,12 +107,16 @@ class ContainerRestart:
 
 def restart_from(args: Mapping[str, Any]) -> Restart:
     """Return the restart that was written as `as_args` says. Raises ChaosError for what is none."""
-    makers: Mapping[str, Callable[..., Restart]] = {"process": ProcessRestart, "container": _in_container}
+    makers: Mapping[str, Callable[..., Restart]] = {"process": _of_process, "container": _in_container}
     try:
         fields = dict(args)
         return makers[fields.pop("by")](**fields)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ChaosError(f"no way to start a server again: {args!r}") from error
+
+
+def _of_process(*, command: Sequence[str], folder: str, log: str, owner_pid: int = 0, **process: object) -> Restart:
+    return ProcessRestart(ProcessId.read(process), command, folder, log, owner_pid)
 
 
 def _in_container(**place: object) -> ContainerRestart:
@@ -121,14 +125,11 @@ def _in_container(**place: object) -> ContainerRestart:
 
 def _kill(process: psutil.Process) -> None:
     """Kill a process and see it go; it is left to its parent to collect."""
-    ends_s = time.monotonic() + _KERNEL_S
     try:
         process.kill()
     except psutil.NoSuchProcess:
         return
     except psutil.Error as error:
         raise ChaosError(f"the server, process {process.pid}, cannot be ended: {error}") from error
-    while runs(process):
-        if time.monotonic() >= ends_s:
-            raise ChaosError(f"the server, process {process.pid}, is still there after SIGKILL")
-        time.sleep(_POLL_S)
+    if not comes_true(lambda: not runs(process), limit_s=_KERNEL_S, poll_s=_POLL_S):
+        raise ChaosError(f"the server, process {process.pid}, is still there after SIGKILL")

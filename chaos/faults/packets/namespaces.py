@@ -14,14 +14,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from chaos.run_container import Place
 from harness.errors import ChaosError, Unsupported
-from harness.identity import find_process
+from harness.identity import ProcessId
 from harness.records import ContainerRef
 
 # These commands speak to the kernel alone; one that needs longer hangs.
@@ -30,25 +29,13 @@ _COMMAND_S = 10.0
 _SYSTEM_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    """A network namespace by a process in it; `created_s` (Unix seconds) tells that from any later one of its id."""
-
-    pid: int
-    created_s: float
-
-    def args(self) -> dict[str, object]:
-        """Return it as the JSON-safe arguments of a step."""
-        return {"pid": self.pid, "created_s": self.created_s}
+def namespace_from(args: Mapping[str, object]) -> ProcessId | None:
+    """Return the process whose namespace a step names, or None where it names none: our own."""
+    return ProcessId.read(args) if "pid" in args else None
 
 
-def namespace_from(args: Mapping[str, object]) -> Namespace | None:
-    """Return what `args` made arguments of, or None where they name none: our own."""
-    return Namespace(int(str(args["pid"])), float(str(args["created_s"]))) if "pid" in args else None
-
-
-def namespace_of(ref: ContainerRef, run: str) -> Namespace:
-    """Return the network namespace of a running container that is labelled with the run.
+def namespace_of(ref: ContainerRef, run: str) -> ProcessId:
+    """Return a process in the network namespace of a running container that is labelled with the run.
 
     Raises Refused when it is not, Unsupported where its namespace cannot be told or is not its own, ChaosError.
     """
@@ -59,7 +46,7 @@ def namespace_of(ref: ContainerRef, run: str) -> Namespace:
     if not pid:
         raise ChaosError(f"{ref.service}: its container does not run")
     try:
-        created_s = psutil.Process(pid).create_time()
+        namespace = ProcessId.of(psutil.Process(pid))
         # A process of that id here may be another one.
         ours = whole in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
     except (OSError, psutil.Error):
@@ -72,7 +59,7 @@ def namespace_of(ref: ContainerRef, run: str) -> Namespace:
         raise Unsupported(f"{ref.service}: its network namespace may not be entered: {error.strerror}") from error
     if shared:
         raise Unsupported(f"{ref.service}: its container has no network of its own")
-    return Namespace(pid, created_s)
+    return namespace
 
 
 def find_command(name: str) -> str | None:
@@ -81,7 +68,7 @@ def find_command(name: str) -> str | None:
 
 
 def run_in(
-    namespace: Namespace | None, command: Sequence[str], *, text: str = ""
+    namespace: ProcessId | None, command: Sequence[str], *, text: str = ""
 ) -> subprocess.CompletedProcess[str] | None:
     """Run a system command in a namespace (None: our own) and return how it ended; None when the namespace is gone.
 
@@ -99,10 +86,10 @@ def run_in(
 
 
 @contextlib.contextmanager
-def _opened(namespace: Namespace) -> Iterator[int | None]:
+def _opened(namespace: ProcessId) -> Iterator[int | None]:
     """Hold a namespace open; None when its process is gone."""
     descriptor = None
-    process = find_process(namespace.pid, namespace.created_s)
+    process = namespace.find()
     if process is not None:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             descriptor = os.open(f"/proc/{namespace.pid}/ns/net", os.O_RDONLY)

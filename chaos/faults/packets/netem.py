@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos.faults.packets.namespaces import Namespace, find_command, namespace_from, run_in
+from chaos.faults.packets.namespaces import find_command, namespace_from, run_in
 from chaos.undo import Step
 from harness.errors import ChaosError, InjectionFailed, Refused
+from harness.identity import ProcessId
 
 # In hexadecimal, "HW" and the next: handles by which ours are told from anybody else's.
 ROOT, LEAF = "4857:", "4858:"
@@ -32,7 +33,7 @@ SHARED = "tc's netem works on a whole device, and local hops share the loopback 
 class Mangling:
     """Our queueing disciplines in a container's namespace; they may be there or not."""
 
-    namespace: Namespace
+    namespace: ProcessId
 
     def create(self, port: int, leaf: Sequence[str]) -> None:
         """Send what comes from a port through `leaf`, such as ("netem", "corrupt", "1%").
@@ -120,7 +121,7 @@ def _complaint(done: Any) -> str:
 
 
 class DeleteQdisc:
-    """`qdisc.delete`: a container's namespace by `pid` and `created_s` (Unix seconds)."""
+    """`qdisc.delete`: `ProcessId.args` of a process in a container's namespace."""
 
     def carry_out(self, args: Mapping[str, object]) -> None:
         """Take them off. Raises ChaosError."""

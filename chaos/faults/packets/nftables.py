@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaos.direction import Stream
-from chaos.faults.packets.namespaces import Namespace, find_command, namespace_from, run_in
+from chaos.faults.packets.namespaces import find_command, namespace_from, run_in
 from chaos.undo import Step
 from harness.errors import ChaosError, InjectionFailed, Refused
+from harness.identity import ProcessId
 
 FAMILY = "inet"
 PREFIX = "heavyweather_"
@@ -60,7 +61,7 @@ class Table:
     """A table by its name, in a namespace or in our own; it may exist or not."""
 
     name: str
-    namespace: Namespace | None = None
+    namespace: ProcessId | None = None
 
     def create(self, run: str, port: int, drops: Sequence[Drop]) -> None:
         """Make it, in one transaction. Raises InjectionFailed, also when it exists."""
@@ -122,7 +123,7 @@ class Table:
 
 
 @functools.cache
-def unavailable(namespace: Namespace | None) -> str | None:
+def unavailable(namespace: ProcessId | None) -> str | None:
     """Return None where packets can be dropped, otherwise why not; found out by doing all of it, to no packet."""
     if sys.platform != "linux":
         return "packets are dropped with nftables, which only Linux has"
@@ -156,13 +157,13 @@ def _maker(name: str) -> str:
     return next((str(rule["comment"]).replace("=", " ", 1) for rule in rules if "comment" in rule), "no run is named")
 
 
-def _tables(namespace: Namespace | None) -> set[str]:
+def _tables(namespace: ProcessId | None) -> set[str]:
     """Return the names of our tables in a namespace; none when that is gone."""
     found = _of_kind(_listed(namespace, "tables") or [], "table")
     return {str(t["name"]) for t in found if t["family"] == FAMILY and str(t["name"]).startswith(PREFIX)}
 
 
-def _listed(namespace: Namespace | None, *what: str) -> list[Mapping[str, Any]] | None:
+def _listed(namespace: ProcessId | None, *what: str) -> list[Mapping[str, Any]] | None:
     done = run_in(namespace, ["nft", "-j", "list", *what])
     if done is None:
         return None
@@ -183,7 +184,7 @@ def _counted(rule: Mapping[str, Any]) -> int:
     return sum(int(part["counter"]["packets"]) for part in rule["expr"] if "counter" in part)
 
 
-def _nft(namespace: Namespace | None, commands: Sequence[str]) -> bool:
+def _nft(namespace: ProcessId | None, commands: Sequence[str]) -> bool:
     """Carry out commands as one transaction; False when the namespace is gone. Raises ChaosError."""
     done = run_in(namespace, ["nft", "-f", "-"], text="\n".join(commands) + "\n")
     if done is not None and done.returncode:
@@ -197,7 +198,7 @@ def _said(complaint: str) -> str:
 
 
 class DeleteTable:
-    """`nft.delete`: `family`, `table`, and of a container's namespace `pid` and `created_s` (Unix seconds)."""
+    """`nft.delete`: `family`, `table`, and `ProcessId.args` of a process in a container's namespace."""
 
     def carry_out(self, args: Mapping[str, object]) -> None:
         """Delete the table. Raises ChaosError."""

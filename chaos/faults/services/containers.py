@@ -22,9 +22,10 @@ from harness.records import ContainerRef
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
-from chaos.faults.services.processes import ProcessService, Runner
+from chaos.faults.services.processes import ProcessService
 from chaos.run_container import Place
 from harness.errors import HealFailed, HeavyweatherError
+from harness.identity import ProcessId
 from harness.records import ProcessRef
 
 # The kernel's own, where a container has none.
@@ -275,4 +276,5 @@ def service_of(
         assert isinstance(again, ProcessRef)  # noqa: S101 - for the type checker: no service changes what it is
         return again
 
-    return ProcessService(now.service, process, stop=stop, start_again=start_again, health=health, runner=Runner.own())
+    own = ProcessId.own()
+    return ProcessService(now.service, process, stop=stop, start_again=start_again, health=health, runner=own)

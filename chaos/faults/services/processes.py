@@ -7,19 +7,18 @@ again, so that is the provider's to do.
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import psutil
 
 from chaos.sight import Seen, Sight
 from chaos.undo import Step
 from harness.errors import ChaosError, HealFailed, HeavyweatherError, InjectionFailed
-from harness.identity import family, find_process, runs
+from harness.identity import ProcessId, family, runs
 from harness.records import ProcessRef
+from harness.wait import comes_true
 
 # After SIGKILL and SIGSTOP only the kernel is waited for; one in the middle of a disk's reply takes longest.
 _KERNEL_S = 3.0
@@ -27,24 +26,12 @@ _POLL_S = 0.01
 _STOPPED = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 
 
-@dataclass(frozen=True, slots=True)
-class Runner:
-    """The process that started a local stack, and the only one that can start a service of it again."""
-
-    pid: int
-    created_s: float
-
-    @staticmethod
-    def own() -> Runner:
-        """Return this very process."""
-        return Runner(os.getpid(), psutil.Process().create_time())
-
-
 class ProcessService:
     """One local service; satisfies `chaos.targets.Service`.
 
     `ref` tells who the service is now, `stop` is the signal that asks it to stop, `start_again` has its provider
-    start it unless it runs, and `health` asks it once, returning what is amiss.
+    start it unless it runs, and `health` asks it once, returning what is amiss. `runner` is the process that started
+    the stack, and the only one that can start a service of it again.
     """
 
     def __init__(
@@ -55,7 +42,7 @@ class ProcessService:
         stop: str,
         start_again: Callable[[], None],
         health: Callable[[], str | None],
-        runner: Runner,
+        runner: ProcessId,
     ) -> None:
         self.name = name
         self._ref = ref
@@ -78,7 +65,7 @@ class ProcessService:
         root = self._root()
         everyone = family(root)
         _each([root], lambda process: process.send_signal(getattr(signal, self._stop)))
-        if not _poll(lambda: not any(map(runs, everyone)), grace_s):
+        if not comes_true(lambda: not any(map(runs, everyone)), limit_s=grace_s, poll_s=_POLL_S):
             # Looked for again: something may have been born meanwhile.
             everyone += [process for member in everyone for process in family(member)]
             _each(everyone, psutil.Process.kill)
@@ -86,7 +73,7 @@ class ProcessService:
 
     def pause(self) -> None:
         """Stop the whole tree, and what is born into it meanwhile. Raises InjectionFailed."""
-        if not _poll(lambda: not _step(self._root(), psutil.Process.suspend, stopped=True), _KERNEL_S):
+        if not _reaches(self._root, psutil.Process.suspend, stopped=True):
             raise InjectionFailed(f"{self.name}: not all of its processes stopped within {_KERNEL_S:.0f} s")
 
     def start(self) -> None:
@@ -98,13 +85,13 @@ class ProcessService:
 
     def look(self) -> Sight:
         """See how its tree stands, and ask it whether it is well where all of it runs; bounded."""
-        ref = self._now()
-        root = find_process(ref.pid, ref.created_s)
+        now = self._now()
+        root = now.find()
         everyone = family(root) if root else []
         if not everyone:
-            return Sight(Seen.GONE, detail=f"process {ref.pid}")
+            return Sight(Seen.GONE, detail=f"process {now.pid}")
         stopped = sum(map(_is_stopped, everyone))
-        about, amount = f"process {ref.pid}", ref.created_s
+        about, amount = f"process {now.pid}", now.created_s
         if stopped == len(everyone):
             return Sight(Seen.STOPPED, detail=f"{about}, {stopped} stopped", amount=amount)
         if stopped:
@@ -116,36 +103,39 @@ class ProcessService:
 
     def resume_step(self) -> Step:
         """Return what has the tree of the process that it is now go on."""
-        ref = self._now()
-        return Step("process.resume", {"service": self.name, "pid": ref.pid, "created_s": ref.created_s})
+        return Step("process.resume", {"service": self.name, **self._now().args()})
 
     def start_step(self) -> Step:
         """Return what has its runner start it again."""
-        about = {"runner_pid": self._runner.pid, "runner_created_s": self._runner.created_s}
-        return Step("service.start", {"service": self.name, **about})
+        return Step("service.start", {"service": self.name, **self._runner.args(prefix="runner_")})
 
-    def _now(self) -> ProcessRef:
+    def _now(self) -> ProcessId:
         try:
-            return self._ref()
+            return self._ref().process
         except HeavyweatherError as error:
             raise ChaosError(f"{self.name}: {error}") from error
 
     def _root(self) -> psutil.Process:
-        ref = self._now()
-        if (root := find_process(ref.pid, ref.created_s)) is None:
-            raise InjectionFailed(f"{self.name} does not run: process {ref.pid} is gone")
+        now = self._now()
+        if (root := now.find()) is None:
+            raise InjectionFailed(f"{self.name} does not run: process {now.pid} is gone")
         return root
 
 
 def resume(root: psutil.Process) -> None:
     """Have a process and its whole tree go on, and see it. Raises HealFailed."""
-    if not _poll(lambda: not _step(root, psutil.Process.resume, stopped=False), _KERNEL_S):
+    if not _reaches(lambda: root, psutil.Process.resume, stopped=False):
         raise HealFailed(f"process {root.pid}: not all of its tree went on within {_KERNEL_S:.0f} s")
 
 
 def stopped_in(root: psutil.Process) -> int:
     """Return how many processes of a tree are stopped."""
     return sum(map(_is_stopped, family(root)))
+
+
+def _reaches(root: Callable[[], psutil.Process], act: Callable[[psutil.Process], object], *, stopped: bool) -> bool:
+    """Act on a tree until all of it is as it should be; return whether it came to that in time."""
+    return comes_true(lambda: not _step(root(), act, stopped=stopped), limit_s=_KERNEL_S, poll_s=_POLL_S)
 
 
 def _step(root: psutil.Process, act: Callable[[psutil.Process], object], *, stopped: bool) -> bool:
@@ -177,43 +167,34 @@ def _each(processes: Sequence[psutil.Process], act: Callable[[psutil.Process], o
 
 
 def _await_end(processes: Sequence[psutil.Process], trouble: str) -> None:
-    if not _poll(lambda: not any(map(runs, processes)), _KERNEL_S):
+    if not comes_true(lambda: not any(map(runs, processes)), limit_s=_KERNEL_S, poll_s=_POLL_S):
         raise InjectionFailed(f"{trouble}: {', '.join(str(p.pid) for p in processes if runs(p))}")
 
 
-def _poll(done: Callable[[], bool], limit_s: float) -> bool:
-    ends_s = time.monotonic() + limit_s
-    while not done():
-        if time.monotonic() >= ends_s:
-            return False
-        time.sleep(_POLL_S)
-    return True
-
-
 class ResumeProcess:
-    """`process.resume`: `service`, and `pid` and `created_s` (Unix seconds) of the first process of its tree."""
+    """`process.resume`: `service`, and `ProcessId.args` of the first process of its tree."""
 
     def carry_out(self, args: Mapping[str, object]) -> None:
         """Have the tree go on. Raises ChaosError."""
-        if process := find_process(int(str(args["pid"])), float(str(args["created_s"]))):
+        if process := ProcessId.read(args).find():
             resume(process)
 
     def amiss(self, args: Mapping[str, object]) -> str | None:
         """Return how many are still stopped, if any."""
-        process = find_process(int(str(args["pid"])), float(str(args["created_s"])))
+        process = ProcessId.read(args).find()
         stopped = stopped_in(process) if process else 0
         return f"{stopped} processes of {args['service']} are still stopped" if stopped else None
 
 
 class StartByRunner:
-    """`service.start` for whoever is not the runner: `service`, `runner_pid`, `runner_created_s` (Unix seconds)."""
+    """`service.start` for whoever is not the runner: `service`, and the runner's `ProcessId.args` after `runner_`."""
 
     def carry_out(self, args: Mapping[str, object]) -> None:
         """Start nothing: without its runner there is no stack that it could be started in."""
 
     def amiss(self, args: Mapping[str, object]) -> str | None:
         """Return None once the runner is gone, otherwise that it is the runner's to do."""
-        if find_process(int(str(args["runner_pid"])), float(str(args["runner_created_s"]))) is None:
+        if not ProcessId.read(args, prefix="runner_").lives:
             return None
         return f"{args['service']} can be started only by its run, which goes on as process {args['runner_pid']}"
 

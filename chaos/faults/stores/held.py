@@ -10,10 +10,8 @@ import os
 from collections.abc import Mapping
 from typing import Protocol
 
-import psutil
-
 from chaos.undo import Step
-from harness.identity import find_process
+from harness.identity import ProcessId
 
 
 class Closable(Protocol):
@@ -34,12 +32,11 @@ def hold(name: str, slots: Closable) -> None:
 
 def close_step(name: str) -> Step:
     """Return what closes the connections that this process holds by that name, which no other fault may have."""
-    process = psutil.Process()
-    return Step("connections.close", {"held": name, "pid": process.pid, "created_s": process.create_time()})
+    return Step("connections.close", {"held": name, **ProcessId.own().args()})
 
 
 class CloseConnections:
-    """`connections.close`: `held` by that name by the process `pid` that was created at `created_s` (Unix seconds)."""
+    """`connections.close`: `held` by that name by the process that `ProcessId.args` describes."""
 
     def carry_out(self, args: Mapping[str, object]) -> None:
         """Close what this process holds; harmless when it holds nothing by that name."""
@@ -56,5 +53,5 @@ class CloseConnections:
 
 
 def _holder(args: Mapping[str, object]) -> int | None:
-    process = find_process(int(str(args["pid"])), float(str(args["created_s"])))
+    process = ProcessId.read(args).find()
     return process.pid if process else None

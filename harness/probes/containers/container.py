@@ -18,10 +18,10 @@ import docker
 import psutil
 from docker.errors import NotFound
 
+from harness.identity import runs
 from harness.probes.containers.cgroup import Groups, find_groups, parse_net_dev, read_groups
 from harness.probes.containers.container_stream import StreamedContainer, lives
 from harness.probes.containers.kernel_file import read_file
-from harness.probes.processes.process import runs
 from harness.probes.reading import Gone, Reading
 from harness.records import ContainerRef
 

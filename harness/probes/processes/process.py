@@ -11,8 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-import psutil
-
 from harness.probes.processes.cost import Cost, cost_of
 from harness.probes.processes.kin import Kin
 from harness.probes.reading import Gone, Reading
@@ -28,19 +26,15 @@ class ProcessProbe:
     def __init__(self, ref: ProcessRef, kin: Kin) -> None:
         self.service = ref.service
         self.name = f"process.{ref.service}"
-        self.identity = f"process {ref.pid}, begun at {ref.created_s:.2f}"
         self.restarts = 0  # nobody counts a process's
-        self.pids: tuple[int, ...] = (ref.pid,)
-        self._pid = ref.pid
+        self.pids: tuple[int, ...] = (ref.process.pid,)
+        self._pid = ref.process.pid
         self._kin = kin
-        own = cost_of(ref.pid)
-        try:
-            same = abs(psutil.Process(ref.pid).create_time() - ref.created_s) <= 1
-        except psutil.NoSuchProcess:
-            same = False
-        if own is None or not same:
+        own = cost_of(self._pid)
+        if own is None or not ref.process.lives:
             raise Gone
         self._began = own.began
+        self.identity = f"process {self._pid}, started at {self._began}"
 
     def read(self) -> Reading:
         """Return the tree's figures, sizes in bytes and CPU in seconds since each process began.
@@ -70,17 +64,6 @@ def _sum(costs: Sequence[Cost]) -> dict[str, float | None]:
         "threads": sum(cost.threads for cost in costs),
         "children": len(costs) - 1,
     }
-
-
-def runs(process: psutil.Process) -> bool:
-    """Return whether a process is still itself and alive.
-
-    A child of our own that ended stays a zombie until we ask; it "runs" and costs nothing.
-    """
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def own_figures() -> Mapping[str, float]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.guards.claim import Claim
-from chaos.guards.runner import is_gone, machine, own_runner, told
+from chaos.guards.runner import is_gone, is_own, machine, own_runner, told
+from harness.identity import ProcessId
+from tests.processes import stranger_to
 
 
 def claim(runner: str, left_s: float = 100.0) -> Claim:
@@ -27,14 +30,24 @@ def test_a_process_that_runs_is_not_gone_however_late_its_claim() -> None:
 
 def test_a_process_that_has_ended_is_gone_however_long_its_claim_would_last() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        runner = f"{child.pid}@{psutil.Process(child.pid).create_time():.2f}@{machine()}"
-        assert not is_gone(claim(runner))
+        process = ProcessId.of(psutil.Process(child.pid))
+        runners = [f"{process}@{machine()}", f"{process.pid}@{process.created_s:.2f}@{machine()}"]
+        assert not any(is_gone(claim(runner)) or is_own(claim(runner)) for runner in runners)
         child.kill()
-    assert is_gone(claim(runner))
+    assert all(is_gone(claim(runner)) for runner in runners)
 
 
 def test_an_id_that_is_used_again_is_another_process() -> None:
-    assert is_gone(claim(f"{os.getpid()}@{psutil.Process().create_time() - 3600:.2f}@{machine()}"))
+    own = ProcessId.own()
+    for runner in (f"{stranger_to(own)}", f"{own.pid}@{own.created_s - 3600:.2f}"):
+        assert is_gone(claim(f"{runner}@{machine()}"))
+        assert not is_own(claim(f"{runner}@{machine()}"))
+
+
+def test_a_claim_of_this_process_is_its_own_whatever_the_clock_says_by_now() -> None:
+    own = ProcessId.own()
+    assert is_own(claim(own_runner()))
+    assert is_own(claim(f"{replace(own, created_s=own.created_s - 3600)}@{machine()}"))
 
 
 @pytest.mark.parametrize("runner", [f"{os.getpid()}@1.00@elsewhere/x", "", "x", "a@b@c", f"x@y@{machine()}"])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.history.acknowledged import check_acknowledged
 from harness.records import Outcome, Sample
 from harness.verdict import Finding, Verdict
+from tests.harness.history.folds import check_acknowledged
 
 Checker = Callable[[Iterable[Sample], Collection[str]], list[Finding]]
 KEYS = [f"r-{n}" for n in range(6)]

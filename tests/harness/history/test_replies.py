@@ -6,9 +6,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.history.replies import check_reply_keys
 from harness.records import Outcome, Sample
 from harness.verdict import Finding, Verdict
+from tests.harness.history.folds import check_reply_keys
 
 Checker = Callable[[Iterable[Sample]], list[Finding]]
 

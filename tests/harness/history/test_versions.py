@@ -8,9 +8,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.history.versions import StaleReplies, check_stale
+from harness.history.versions import StaleReplies
 from harness.records import UNVERSIONED, Outcome, Sample
 from harness.verdict import Finding, Verdict
+from tests.harness.history.folds import check_stale
 from tests.harness.judging.checks.registers import fits, read, working, wrote
 
 Checker = Callable[[Iterable[Sample]], list[Finding]]
@@ -139,8 +140,14 @@ def test_a_value_of_another_run_is_stale_once_this_run_has_written() -> None:
     assert check_stale([*old, read(999, 50, 51, writer="run-6")])[0].verdict is Verdict.FAIL
 
 
-def test_what_clocks_may_be_apart_is_never_proof() -> None:
-    history = [wrote(1, 1, 2), wrote(2, 2.4, 3), read(1, 9, 10)]
+@pytest.mark.parametrize(
+    "history",
+    [
+        [wrote(1, 1, 2), wrote(2, 2.4, 3), read(1, 9, 10)],  # the second write may have come before the first was done
+        [wrote(1, 1, 2), wrote(2, 4, 5), read(1, 5.4, 6)],  # the read may have been sent before the second write ended
+    ],
+)
+def test_what_clocks_may_be_apart_is_never_proof(history: list[Sample]) -> None:
     assert check_stale(history, apart_s=0.3)[0].verdict is Verdict.FAIL
     assert check_stale(history, apart_s=0.5)[0].verdict is Verdict.PASS
 

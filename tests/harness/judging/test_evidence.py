@@ -18,6 +18,12 @@ def test_a_run_without_faults_is_calm_from_warm_up_to_the_end_of_load(tmp_path: 
     assert run.recoveries == {}
 
 
+def test_what_is_left_out_is_the_time_of_ticks_in_which_the_generator_was_late(tmp_path: Path) -> None:
+    run = evidence(tmp_path, but(lambda n: n in {60, 61}, generator__lag_s_p95=0.5))
+    assert run.left_out_s(50.0, 61.5) == pytest.approx(1.5)
+    assert run.left_out_s(62.0, 80.0) == 0.0
+
+
 def test_a_fault_and_its_aftermath_are_not_calm(tmp_path: Path) -> None:
     # Down from 40 to 50, bad until 53, good from the window that ends at 54.
     down = fault(40.0, 50.0)

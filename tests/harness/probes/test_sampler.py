@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.identity import ProcessId
 from harness.probes import sampler as sampler_module
 from harness.probes.files import DiskProbe
 from harness.probes.roll import BACK_AFTER
@@ -65,7 +66,7 @@ def make(after: contextlib.ExitStack) -> Make:
 
 
 def ref(service: str, pid: int) -> ProcessRef:
-    return ProcessRef(service, pid, psutil.Process(pid).create_time())
+    return ProcessRef(service, ProcessId.of(psutil.Process(pid)))
 
 
 def kinds(events: list[Event]) -> list[str]:

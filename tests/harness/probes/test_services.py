@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.identity import ProcessId
 from harness.probes import services
 from harness.probes.processes.kin import Kin
 from harness.probes.reading import Gone, Reading
 from harness.probes.services import Found, Lookup, Service
 from harness.records import ContainerRef, Event, LogRef, MetricsRef, ProcessRef, ServiceRef
+from tests.processes import stranger_to
 
 
 class Scripted:
@@ -149,8 +150,8 @@ def test_however_often_it_restarts_each_end_and_each_beginning_is_told(looks: li
 
 
 def test_a_lookup_opens_what_is_wanted_and_hands_on_every_ref() -> None:
-    own = ProcessRef("ourselves", *_own())
-    stranger = ProcessRef("stranger", own.pid, own.created_s - 60)
+    own = ProcessRef("ourselves", ProcessId.own())
+    stranger = ProcessRef("stranger", stranger_to(own.process))
     refs: list[ServiceRef] = [own, stranger, MetricsRef("api", "http://127.0.0.1:1"), LogRef("api", Path("x"))]
     lookup = Lookup(lambda: refs, Kin())
     found, named = lookup.look(lambda name: name != "process.other")
@@ -165,11 +166,7 @@ def test_a_lookup_that_fails_for_one_service_finds_the_others(monkeypatch: pytes
         raise ConnectionRefusedError(f"tcp://user:secret@{ref.engine}")
 
     monkeypatch.setattr(services, "open_container", refuse)
-    found, _ = Lookup(lambda: [ContainerRef("redis", "id"), ProcessRef("api", *_own())], Kin()).look(lambda _: True)
+    refs = [ContainerRef("redis", "id"), ProcessRef("api", ProcessId.own())]
+    found, _ = Lookup(lambda: refs, Kin()).look(lambda _: True)
     assert found["container.redis"] == Found(reason="ConnectionRefusedError")
     assert found["process.api"].probe is not None
-
-
-def _own() -> tuple[int, float]:
-    process = psutil.Process()
-    return process.pid, process.create_time()

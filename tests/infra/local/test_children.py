@@ -127,10 +127,10 @@ def test_what_was_killed_is_started_again_as_it_was_and_known_before_it_begins(
     for service in ("redis", "auth"):
         children.start(program(tmp_path, service))
     old = children.mark("redis")
-    os.kill(old.pid, signal.SIGKILL)
+    os.kill(old.process.pid, signal.SIGKILL)
     wait_until("its end", lambda: None if children.trouble("redis") else "runs", limit_s=10)
     assert children.mark("redis") == old, "it is what was started last"
-    assert not psutil.pid_exists(old.pid), "not even as a zombie"
+    assert not psutil.pid_exists(old.process.pid), "not even as a zombie"
     children.start_again("redis")
     assert find(children.mark("redis"))
     record = read_record(tmp_path)
@@ -157,7 +157,7 @@ def test_a_dying_one_is_waited_for(children: Children, tmp_path: Path) -> None:
         living.process.kill()
         wait_until("its end", lambda one=living: "runs" if runs(one) else None, limit_s=10, poll_s=0.0)  # type: ignore[misc] # bound now
         children.start_again("redis")
-        assert children.mark("redis").pid != living.mark.pid
+        assert children.mark("redis") != living.mark
         children.end("redis")
 
 
@@ -182,7 +182,7 @@ def test_the_reaper_ends_what_was_started_again(tmp_path: Path) -> None:
         "children = Children('run', folder, folder, addresses={}, reaped=True)\n"
         "children.bring_up(lambda: None)\n"
         "children.start(Program('redis', ('sleep', '60'), folder, minimal_environment()))\n"
-        "os.kill(children.mark('redis').pid, signal.SIGKILL)\n"
+        "os.kill(children.mark('redis').process.pid, signal.SIGKILL)\n"
         "children._started['redis'].popen.wait()\n"
         "children.start_again('redis')\n"
         "print('up', flush=True)\n"

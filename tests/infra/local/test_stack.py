@@ -20,7 +20,6 @@ from harness.records import ProcessRef
 from harness.wait import wait_until
 from infra.local import leftovers
 from infra.local.stack import LocalStack
-from infra.named import redacted
 from infra.processes import Program
 from infra.stack import HOPS, SERVICES, Stack, StackPlan
 
@@ -44,7 +43,7 @@ def stack(run_folder: Path) -> Iterator[LocalStack]:
 
 
 def family(stack: Stack) -> list[psutil.Process]:
-    processes = [psutil.Process(ref.pid) for ref in stack.services() if isinstance(ref, ProcessRef)]
+    processes = [psutil.Process(ref.process.pid) for ref in stack.services() if isinstance(ref, ProcessRef)]
     return processes + [child for process in processes for child in process.children(recursive=True)]
 
 
@@ -104,7 +103,7 @@ async def _server_version(dsn: str) -> object:
 
 
 def test_services_get_nothing_of_ours_but_what_they_need(stack: LocalStack) -> None:
-    [api] = [psutil.Process(ref.pid) for ref in stack.services() if ref.service == "api"]
+    [api] = [psutil.Process(ref.process.pid) for ref in stack.services() if ref.service == "api"]
     assert {name for name in api.environ() if not name.startswith("HW_")} <= {
         *("PATH", "PWD", "LANG", "TMPDIR", "PYTHONUNBUFFERED", "MALLOC_ARENA_MAX", "LC_CTYPE")
     }
@@ -141,7 +140,7 @@ def test_all_but_the_instrument_may_be_ended_and_can_be_started_again(stack: Loc
     redis = handles["redis"]
     was = redis.ref()
     assert isinstance(was, ProcessRef)
-    psutil.Process(was.pid).kill()
+    psutil.Process(was.process.pid).kill()
     wait_until("its end", lambda: "answers" if redis.health() is None else None, limit_s=10)
     redis.start_again()
     redis.wait_healthy()
@@ -184,7 +183,6 @@ def test_a_name_elsewhere_is_refused_before_anything_starts(tmp_path: Path) -> N
     url = "postgresql://me:s3cret@192.0.2.1:5432/db"
     with pytest.raises(InputError, match="localhost or 127") as caught:
         LocalStack(StackPlan("x", tmp_path / "run", named={"postgres": url})).up()
-    assert redacted(url) in str(caught.value)
     assert "s3cret" not in str(caught.value)
     assert not (tmp_path / "run").exists()
 
@@ -234,7 +232,7 @@ def test_a_planted_defect_reaches_the_services(tmp_path: Path) -> None:
     stack = LocalStack(StackPlan("x", tmp_path, defects=("leak_memory:4096", "no_jitter")))
     stack.up()
     try:
-        [api] = [psutil.Process(ref.pid) for ref in stack.services() if ref.service == "api"]
+        [api] = [psutil.Process(ref.process.pid) for ref in stack.services() if ref.service == "api"]
         assert api.environ()["HW_DEFECTS"] == "leak_memory:4096,no_jitter"
     finally:
         stack.down()

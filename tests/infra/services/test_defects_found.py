@@ -168,7 +168,7 @@ def test_orphan_session(plant: Plant, redis_server: tuple[Program, str]) -> None
     def residue(service: Service) -> Residue:
         with redis.Redis.from_url(redis_server[1]) as client:
             channels = len(client.pubsub_channels("channel:found-*"))
-        return Residue(sockets=0, sessions=int(service.metric("hw_sessions")), redis_channels=channels)
+        return Residue(sessions=int(service.metric("hw_sessions")), redis_channels=channels)
 
     def left(service: Service) -> tuple[Residue, Residue]:
         before = residue(service)

@@ -62,8 +62,8 @@ def dialling(folder: Path) -> Iterator[tuple[Toxiproxy, int, int]]:
 def restart_of(server: Toxiproxy) -> ProcessRestart:
     found = listening_process("toxiproxy", Endpoint("127.0.0.1", server.port))
     assert found is not None
-    command = psutil.Process(found.pid).cmdline()
-    return ProcessRestart(found.pid, found.created_s, command, str(server.log.parent), str(server.log))
+    command = psutil.Process(found.process.pid).cmdline()
+    return ProcessRestart(found.process, command, str(server.log.parent), str(server.log))
 
 
 @contextlib.contextmanager
@@ -73,10 +73,10 @@ def ending(server: Toxiproxy) -> Iterator[None]:
         yield
     finally:
         if found := listening_process("toxiproxy", Endpoint("127.0.0.1", server.port)):
-            psutil.Process(found.pid).kill()
+            psutil.Process(found.process.pid).kill()
 
             def left() -> str | None:
-                return "still there" if psutil.pid_exists(found.pid) else None
+                return "still there" if psutil.pid_exists(found.process.pid) else None
 
             wait_until("the end of the restarted server", left, limit_s=LIMIT_S)
 
@@ -143,7 +143,7 @@ def test_a_proxy_whose_dial_hangs_is_got_out_of_by_starting_the_server_again(fol
         assert force is not None
         assert (force.how.split(": ")[1], force.lost) == ("all connections through it were cut", {"api": args["api"]})
         assert proxy_of(args).state().whole
-        assert not psutil.pid_exists(restart.pid) or psutil.Process(restart.pid).status() == psutil.STATUS_ZOMBIE
+        assert not restart.process.lives
         assert set(call(server, "GET", "/proxies").json()) == {"hop", "other"}
 
 

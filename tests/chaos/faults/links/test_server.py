@@ -14,12 +14,15 @@ import pytest
 from docker.models.containers import Container
 
 from chaos.faults.links.server import ContainerRestart, ProcessRestart, Restart, restart_from
-from chaos.run_container import RUN_LABEL, Place
+from chaos.run_container import Place
 from harness.errors import ChaosError, EnvironmentMissing, Refused
+from harness.identity import ProcessId
+from harness.records import RUN_LABEL
 from harness.wait import wait_until
 from infra import engine
 from infra.images.choice import offline_tag
 from infra.images.supply import is_present
+from tests.processes import stranger_to
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are started by the shell")
 
@@ -27,10 +30,9 @@ LIMIT_S = 5.0
 PLACE = Place("toxiproxy", "unix:///nowhere.sock", "abcdef1234567890", "run")
 
 
-def restart(process: psutil.Process, folder: Path, text: str, *, created_s: float | None = None) -> ProcessRestart:
+def restart(process: ProcessId, folder: Path, text: str) -> ProcessRestart:
     """Return one whose command writes a line and ends."""
-    created_s = process.create_time() if created_s is None else created_s
-    return ProcessRestart(process.pid, created_s, ("/bin/echo", text), str(folder), str(folder / "log"))
+    return ProcessRestart(process, ("/bin/echo", text), str(folder), str(folder / "log"))
 
 
 def wait_for(folder: Path, text: str) -> None:
@@ -43,8 +45,12 @@ def wait_for(folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     "made",
-    [ProcessRestart(7, 1.5, ["server", "-port", "1"], "/run", "/run/log"), ContainerRestart(PLACE)],
-    ids=["process", "container"],
+    [
+        ProcessRestart(ProcessId(7, 1.5, 150, "boot"), ["server", "-port", "1"], "/run", "/run/log"),
+        ProcessRestart(ProcessId(7, 1.5), ["server", "-port", "1"], "/run", "/run/log", 9),
+        ContainerRestart(PLACE),
+    ],
+    ids=["process", "of earlier versions", "container"],
 )
 def test_what_was_written_down_is_what_is_read(made: Restart) -> None:
     assert restart_from(json.loads(json.dumps(made.as_args()))) == made
@@ -58,14 +64,15 @@ def test_what_is_none_is_told(args: dict[str, object]) -> None:
 
 def test_the_process_is_killed_and_its_command_line_started(tmp_path: Path) -> None:
     with subprocess.Popen(["/bin/sleep", "60"]) as sleeper:
-        restart(psutil.Process(sleeper.pid), tmp_path, "again").carry_out()
+        restart(ProcessId.of(psutil.Process(sleeper.pid)), tmp_path, "again").carry_out()
         assert sleeper.wait(LIMIT_S) == -9
     wait_for(tmp_path, "again")
 
 
 def test_a_stranger_with_its_id_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen(["/bin/sleep", "60"]) as sleeper:
-        restart(psutil.Process(sleeper.pid), tmp_path, "again", created_s=1e9).carry_out()
+        stranger = stranger_to(ProcessId.of(psutil.Process(sleeper.pid)))
+        restart(stranger, tmp_path, "again").carry_out()
         assert sleeper.poll() is None
         sleeper.kill()
     wait_for(tmp_path, "again")
@@ -73,7 +80,7 @@ def test_a_stranger_with_its_id_is_left_alone(tmp_path: Path) -> None:
 
 def test_what_was_started_is_nobody_s_child(tmp_path: Path) -> None:
     command = ("/bin/sh", "-c", "echo pid=$$; exec sleep 60")
-    ProcessRestart(2**22 + 1, 0.0, command, str(tmp_path), str(tmp_path / "log")).carry_out()
+    ProcessRestart(ProcessId(2**22 + 1, 0.0), command, str(tmp_path), str(tmp_path / "log")).carry_out()
     wait_for(tmp_path, "pid=")
     pid = int((tmp_path / "log").read_text(encoding="utf-8").partition("pid=")[2])
     try:
@@ -85,14 +92,14 @@ def test_what_was_started_is_nobody_s_child(tmp_path: Path) -> None:
 def test_a_server_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     nowhere = str(tmp_path / "nowhere")
     with pytest.raises(ChaosError, match="cannot be started again"):
-        ProcessRestart(2**22 + 1, 0.0, ("/bin/true",), nowhere, str(tmp_path / "log")).carry_out()
+        ProcessRestart(ProcessId(2**22 + 1, 0.0), ("/bin/true",), nowhere, str(tmp_path / "log")).carry_out()
 
 
 def test_what_was_started_ends_with_its_owner(tmp_path: Path) -> None:
     with subprocess.Popen(["/bin/sleep", "60"]) as owner:
         command = ("/bin/sh", "-c", "echo pid=$$; exec sleep 60")
         log = str(tmp_path / "log")
-        ProcessRestart(2**22 + 1, 0.0, command, str(tmp_path), log, owner.pid).carry_out()
+        ProcessRestart(ProcessId(2**22 + 1, 0.0), command, str(tmp_path), log, owner.pid).carry_out()
         wait_for(tmp_path, "pid=")
         pid = int((tmp_path / "log").read_text(encoding="utf-8").partition("pid=")[2])
         assert psutil.pid_exists(pid)

@@ -16,10 +16,11 @@ from chaos.faults.packets import mangling
 from chaos.faults.packets import netem as qdisc
 from chaos.faults.packets.loss import PacketLossFault
 from chaos.faults.packets.mangling import CorruptionFault, ReorderFault
-from chaos.faults.packets.namespaces import Namespace, find_command
+from chaos.faults.packets.namespaces import find_command
 from chaos.sight import Seen, Sight
 from chaos.targets import Targets
 from harness.errors import Unsupported
+from harness.identity import ProcessId
 from harness.records import ContainerRef
 from tests.chaos.wires import wire
 
@@ -60,7 +61,7 @@ def test_packets_through_netem_prove_it(
     targets: Targets, monkeypatch: pytest.MonkeyPatch, now: Sight, doubt: str | None
 ) -> None:
     monkeypatch.setattr(qdisc, "unavailable", lambda: None)
-    monkeypatch.setattr(mangling, "namespace_of", lambda ref, run: Namespace(1, 0.0))  # noqa: ARG005 - as the real one
+    monkeypatch.setattr(mangling, "namespace_of", lambda ref, run: ProcessId(1, 0.0))  # noqa: ARG005 - as the real one
     aimed = CorruptionFault("hop", 0.01).aim(targets, "1-test")
     assert aimed.undo()[0].args == {"pid": 1, "created_s": 0.0}
     said = aimed.missing(BEFORE, now)
@@ -80,9 +81,7 @@ def test_tc_understands_what_is_asked_for(fault: ReorderFault | CorruptionFault)
     assert done.returncode == 0 or "Specified qdisc kind is unknown" in done.stderr
 
 
-def test_parameters_are_checked_and_told() -> None:
-    assert ReorderFault("h", 0.25, 0.05).describe() == {"fraction": 0.25, "delay_s": 0.05}
-    assert CorruptionFault("h", 0.01).describe() == {"fraction": 0.01}
+def test_parameters_are_checked() -> None:
     for delay_s in (-1.0, 0.0, 0.0009, 60.1, math.inf, math.nan):
         with pytest.raises(ValueError, match="delay_s = "):
             ReorderFault("h", 0.25, delay_s)
@@ -91,8 +90,6 @@ def test_parameters_are_checked_and_told() -> None:
             ReorderFault("h", fraction, 0.05)
         with pytest.raises(ValueError, match="fraction = "):
             CorruptionFault("h", fraction)
-    with pytest.raises(ValueError, match="target = "):
-        CorruptionFault("", 0.1)
 
 
 def test_a_device_has_one_discipline_and_a_hop_one_fault_of_its_packets() -> None:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from chaos.faults.packets import namespaces
-from chaos.faults.packets.namespaces import Namespace, find_command, namespace_from, namespace_of, run_in
+from chaos.faults.packets.namespaces import find_command, namespace_from, namespace_of, run_in
 from chaos.undo import Step
 from harness.errors import ChaosError, Unsupported
+from harness.identity import ProcessId
 from harness.records import ContainerRef
 from tests.chaos.rounds import as_from_the_ledger
 from tests.chaos.wires import Place, place_of_its_own
+from tests.processes import process_ids, stranger_to
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has network namespaces")
 
@@ -27,10 +28,10 @@ def place(folder: Path) -> Iterator[Place]:
         yield made
 
 
-@given(st.integers(1, 2**22), st.floats(0, 2e9))
-def test_a_namespace_comes_back_from_the_ledger(pid: int, created_s: float) -> None:
-    (step,) = as_from_the_ledger([Step("nft.delete", Namespace(pid, created_s).args())])
-    assert namespace_from(step.args) == Namespace(pid, created_s)
+@given(process_ids())
+def test_a_namespace_comes_back_from_the_ledger(process: ProcessId) -> None:
+    (step,) = as_from_the_ledger([Step("nft.delete", process.args())])
+    assert namespace_from(step.args) == process
     assert namespace_from({}) is None
 
 
@@ -49,10 +50,11 @@ def test_a_command_reads_its_text_and_tells_how_it_ended() -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("yes", "no\n", 3)
 
 
-@pytest.mark.parametrize("created_s", [0.0, 4e9])
-def test_an_id_that_is_anothers_now_is_not_entered(place: Place, created_s: float) -> None:
-    assert run_in(Namespace(place.namespace.pid, created_s), ["true"]) is None
-    assert run_in(Namespace(2**22 + 1, created_s), ["true"]) is None
+def test_an_id_that_is_anothers_now_is_not_entered(place: Place) -> None:
+    assert run_in(stranger_to(place.namespace), ["true"]) is None
+    for created_s in (0.0, 4e9):
+        assert run_in(ProcessId(place.namespace.pid, created_s), ["true"]) is None
+        assert run_in(ProcessId(2**22 + 1, created_s), ["true"]) is None
 
 
 def test_a_command_that_hangs_or_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from chaos.faults.packets import netem as qdisc
-from chaos.faults.packets.namespaces import Namespace, find_command
+from chaos.faults.packets.namespaces import find_command
 from chaos.faults.packets.netem import Mangling
 from chaos.healing.actions import ACTIONS
 from chaos.sight import Seen
 from chaos.undo import undo
 from harness.errors import InjectionFailed
+from harness.identity import ProcessId
 from tests.chaos.rounds import as_from_the_ledger
 from tests.chaos.wires import Place, place_of_its_own
+from tests.processes import stranger_to
 
 # Lets everything through, and is in every kernel that has disciplines at all.
 LEAF = ("pfifo", "limit", "1000")
@@ -74,12 +76,12 @@ def test_a_discipline_of_somebody_else_is_neither_replaced_nor_deleted(place: Pl
 
 
 def test_a_namespace_that_is_gone_holds_nothing(place: Place) -> None:
-    former = Mangling(Namespace(place.namespace.pid, place.namespace.created_s - 3600))
+    former = Mangling(stranger_to(place.namespace))
     assert (former.exists(), former.passed()) == (False, None)
     undo([former.step()], ACTIONS)
     with pytest.raises(InjectionFailed, match="namespace is gone"):
         former.create(place.port, LEAF)
-    unknown = Mangling(Namespace(2**22 + 1, 0.0))
+    unknown = Mangling(ProcessId(2**22 + 1, 0.0))
     with pytest.raises(InjectionFailed, match="devices of the container are not told"):
         unknown.create(place.port, LEAF)
 

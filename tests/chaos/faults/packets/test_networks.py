@@ -20,12 +20,11 @@ from chaos.faults.packets.networks import ContainerMember, Membership
 from chaos.faults.packets.nftables import unavailable
 from chaos.faults.packets.partition import PartitionFault
 from chaos.healing.actions import ACTIONS
-from chaos.run_container import RUN_LABEL
 from chaos.sight import Seen
 from chaos.targets import Targets, Wire
 from chaos.undo import Step, undo
 from harness.errors import ChaosError, EnvironmentMissing, HealFailed, InjectionFailed, Refused, Unsupported
-from harness.records import ContainerRef
+from harness.records import RUN_LABEL, ContainerRef
 from infra import engine
 from infra.compose.stack import ComposeStack
 from infra.images.choice import KINDS, offline_tag

@@ -16,12 +16,16 @@ from hypothesis import strategies as st
 from chaos.canary.canary import Canary
 from chaos.direction import Stream
 from chaos.faults.packets import nftables as firewall
-from chaos.faults.packets.namespaces import Namespace
 from chaos.faults.packets.nftables import SYN, Drop, Table, share, table_name
 from chaos.sight import Seen
 from harness.errors import InjectionFailed
+from harness.identity import ProcessId
 from tests.chaos.conftest import Toxiproxy
 from tests.chaos.wires import RUN, Place, place_of_its_own, skip_without_firewall
+from tests.processes import stranger_to
+
+# The tables of the whole machine are looked at.
+pytestmark = pytest.mark.xdist_group("firewall")
 
 STRANGER = "heavyweatherless_stranger"
 
@@ -134,7 +138,7 @@ def test_a_namespaces_packets_are_dropped_in_there(place: Place, stream: Stream)
 
 
 def test_a_namespace_whose_process_is_another_now_is_not_entered(place: Place) -> None:
-    former = Table(table_name(RUN, "former"), Namespace(place.namespace.pid, place.namespace.created_s - 3600))
+    former = Table(table_name(RUN, "former"), stranger_to(place.namespace))
     assert (former.exists(), former.dropped()) == (False, None)
     former.delete()
     with pytest.raises(InjectionFailed, match="namespace is gone"):
@@ -148,11 +152,11 @@ def test_a_namespace_whose_process_is_another_now_is_not_entered(place: Place) -
     [
         ("win32", "", None, "which only Linux has"),
         ("linux", "nft", None, "Debian's package: nftables"),
-        ("linux", "nsenter", Namespace(1, 0.0), "Debian's package: util-linux"),
+        ("linux", "nsenter", ProcessId(1, 0.0), "Debian's package: util-linux"),
     ],
 )
 def test_what_is_missing_is_named(
-    monkeypatch: pytest.MonkeyPatch, platform: str, missing: str, within: Namespace | None, reason: str
+    monkeypatch: pytest.MonkeyPatch, platform: str, missing: str, within: ProcessId | None, reason: str
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(firewall, "find_command", lambda name: None if name == missing else name)
@@ -165,7 +169,7 @@ def test_what_is_missing_is_named(
 
 def test_without_the_permission_the_reason_is_the_kernels() -> None:
     skip_without_firewall()
-    asked = "from chaos import firewall; print(firewall.unavailable(None)); print(firewall.residue())"
+    asked = "from chaos.faults.packets.nftables import *; print(unavailable(None)); print(residue())"
     without = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c", asked]
     said = subprocess.run(without, capture_output=True, text=True, check=True).stdout
     assert "not permitted" in said

@@ -9,15 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.faults.services.containers import ContainerService
-from chaos.run_container import RUN_LABEL, Place
+from chaos.run_container import Place
 from chaos.targets import Allowance
 from harness.records import ContainerRef
 from harness.root import ROOT
-from infra.compose.projects import RUN_LABEL as GIVEN_LABEL
-
-
-def test_the_label_is_the_one_that_containers_are_given() -> None:
-    assert RUN_LABEL == GIVEN_LABEL
 
 
 def test_no_process_loads_the_docker_client_before_it_meets_a_container() -> None:

@@ -16,13 +16,13 @@ import pytest
 from chaos.faults.fault import Fault
 from chaos.faults.services.containers import service_of
 from chaos.faults.services.lifecycle import KillFault, PauseFault, RestartFault, TerminateFault
-from chaos.faults.services.processes import ProcessService, Runner, StartAgain
+from chaos.faults.services.processes import ProcessService, StartAgain
 from chaos.healing.actions import ACTIONS
 from chaos.sight import Seen, Sight
 from chaos.targets import Targets
 from chaos.undo import Actions, undo
 from harness.errors import ChaosError, HealFailed, InjectionFailed, StackError
-from harness.identity import family, runs
+from harness.identity import ProcessId, family, runs
 from harness.probes.health import http_health
 from harness.records import ProcessRef
 from harness.wait import wait_until
@@ -109,7 +109,7 @@ def test_what_was_ended_is_another_process_at_the_same_address(
 
 
 def root(stack: LocalStack, service: str) -> psutil.Process:
-    return psutil.Process({ref.service: ref.pid for ref in stack.services()}[service])
+    return psutil.Process({ref.service: ref.process.pid for ref in stack.services()}[service])
 
 
 def test_the_way_through_all_hops_works_after_everything(stack: LocalStack) -> None:
@@ -120,7 +120,8 @@ def test_the_way_through_all_hops_works_after_everything(stack: LocalStack) -> N
 def test_the_record_on_disk_knows_who_it_is_now(stack: LocalStack, run_folder: Path) -> None:
     record = leftovers.read_record(run_folder)
     assert record is not None
-    assert {mark.service: mark.pid for mark in record.processes} == {ref.service: ref.pid for ref in stack.services()}
+    started = {ref.service: ref.process for ref in stack.services()}
+    assert {mark.service: mark.process for mark in record.processes} == started
 
 
 def test_an_undoing_that_was_never_needed_is_harmless(targets: Targets, actions: Actions) -> None:
@@ -182,13 +183,13 @@ def brood(request: pytest.FixtureRequest) -> Iterator[Brood]:
     with subprocess.Popen([sys.executable, "-c", BROOD, request.param], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        ref = ProcessRef("brood", child.pid, psutil.Process(child.pid).create_time())
+        ref = ProcessRef("brood", ProcessId.of(psutil.Process(child.pid)))
 
         def refuse() -> None:
             raise StackError("the stack is going down")
 
         service = ProcessService(
-            "brood", lambda: ref, stop="SIGTERM", start_again=refuse, health=lambda: None, runner=Runner.own()
+            "brood", lambda: ref, stop="SIGTERM", start_again=refuse, health=lambda: None, runner=ProcessId.own()
         )
         yield Brood(child, service)
         child.kill()
@@ -222,7 +223,7 @@ def test_a_stack_that_is_no_longer_there_is_told() -> None:
         raise StackError("the local stack is not up")
 
     service = ProcessService(
-        "redis", nobody, stop="SIGTERM", start_again=lambda: None, health=lambda: None, runner=Runner.own()
+        "redis", nobody, stop="SIGTERM", start_again=lambda: None, health=lambda: None, runner=ProcessId.own()
     )
     for act in (service.look, service.kill, service.resume_step):
         with pytest.raises(ChaosError, match="redis: the local stack is not up"):

@@ -5,29 +5,30 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from chaos.faults.services.processes import ResumeProcess, Runner, StartByRunner
+from chaos.faults.services.processes import ResumeProcess, StartByRunner
 from chaos.healing.actions import ACTIONS
 from chaos.undo import Step, undo
 from harness.errors import HealFailed
-from harness.identity import find_process
+from harness.identity import ProcessId
 from harness.root import ROOT
 from harness.wait import wait_until
 from infra.local import leftovers
+from tests.processes import stranger_to
 
 # The steps that the ledger would hold, for a Redis that was killed and a PostgreSQL that stands still.
 RUNNER = """
 import json, signal, sys
 from pathlib import Path
-from chaos.faults.service import KillFault, PauseFault
-from chaos.services import service_of
+from chaos.faults.services.lifecycle import KillFault, PauseFault
+from chaos.faults.services.containers import service_of
 from chaos.targets import Targets
-from infra.local import LocalStack
+from infra.local.stack import LocalStack
 from infra.stack import StackPlan
 stack = LocalStack(StackPlan("doomed", Path(sys.argv[1])))
 stack.up()
@@ -51,11 +52,18 @@ def child() -> Iterator[psutil.Process]:
         child.kill()
 
 
-def args_of(process: psutil.Process, *, late_s: float = 0.0) -> dict[str, object]:
-    return {"service": "redis", "pid": process.pid, "created_s": process.create_time() + late_s}
+def args_of(process: psutil.Process) -> dict[str, object]:
+    return {"service": "redis", **ProcessId.of(process).args()}
 
 
-def test_a_stopped_process_goes_on_and_is_said_to_be_stopped_until_then(child: psutil.Process) -> None:
+def args_of_earlier_versions(process: psutil.Process) -> dict[str, object]:
+    return {"service": "redis", "pid": process.pid, "created_s": process.create_time()}
+
+
+@pytest.mark.parametrize("args_of", [args_of, args_of_earlier_versions])
+def test_a_stopped_process_goes_on_and_is_said_to_be_stopped_until_then(
+    child: psutil.Process, args_of: Callable[[psutil.Process], dict[str, object]]
+) -> None:
     action, args = ResumeProcess(), args_of(child)
     assert action.amiss(args) is None
     child.suspend()
@@ -67,7 +75,7 @@ def test_a_stopped_process_goes_on_and_is_said_to_be_stopped_until_then(child: p
 
 
 def test_a_stranger_with_its_id_is_left_as_it_is(child: psutil.Process) -> None:
-    action, args = ResumeProcess(), args_of(child, late_s=-3600.0)
+    action, args = ResumeProcess(), {"service": "redis", **stranger_to(ProcessId.of(child)).args()}
     child.suspend()
     wait_until("a stop", lambda: None if action.amiss(args_of(child)) else "not yet", limit_s=10)
     action.carry_out(args)
@@ -76,20 +84,23 @@ def test_a_stranger_with_its_id_is_left_as_it_is(child: psutil.Process) -> None:
 
 
 def test_a_process_that_is_gone_needs_nothing(child: psutil.Process) -> None:
-    args = args_of(child)
+    args, process = args_of(child), ProcessId.of(child)
     child.kill()
-    wait_until("its end", lambda: "there" if find_process(child.pid, child.create_time()) else None, limit_s=10)
+    wait_until("its end", lambda: "there" if process.lives else None, limit_s=10)
     undo([Step("process.resume", args)], ACTIONS)
 
 
 def test_only_its_living_runner_can_start_a_service_again() -> None:
-    own = Runner.own()
-    args: dict[str, object] = {"service": "redis", "runner_pid": own.pid, "runner_created_s": own.created_s}
+    own = ProcessId.own()
+    args = {"service": "redis", **own.args(prefix="runner_")}
     told = StartByRunner().amiss(args)
     assert told == f"redis can be started only by its run, which goes on as process {own.pid}"
     with pytest.raises(HealFailed, match="can be started only by its run"):
         undo([Step("service.start", args)], ACTIONS)
-    assert StartByRunner().amiss(args | {"runner_created_s": own.created_s - 3600.0}) is None
+    assert StartByRunner().amiss(args | stranger_to(own).args(prefix="runner_")) is None
+    earlier = {"service": "redis", "runner_pid": own.pid, "runner_created_s": own.created_s}
+    assert StartByRunner().amiss(earlier) == told
+    assert StartByRunner().amiss(earlier | {"runner_created_s": own.created_s - 3600.0}) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no Redis server exists for Windows")

@@ -12,6 +12,8 @@ import pytest
 from chaos.faults.stores.held import CloseConnections, close_step, hold
 from chaos.undo import Step, undo
 from harness.errors import HealFailed
+from harness.identity import ProcessId
+from tests.processes import stranger_to
 
 ACTIONS = {"connections.close": CloseConnections()}
 
@@ -46,7 +48,7 @@ def test_what_this_process_holds_is_closed_once() -> None:
 
 def test_what_another_process_holds_goes_only_with_it() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        args = {"held": "f1-x", "pid": child.pid, "created_s": psutil.Process(child.pid).create_time()}
+        args = {"held": "f1-x", **ProcessId.of(psutil.Process(child.pid)).args()}
         with pytest.raises(HealFailed, match=f"process {child.pid} holds its connections f1-x: they go when"):
             undo([Step("connections.close", args)], ACTIONS)
         child.kill()
@@ -56,8 +58,8 @@ def test_what_another_process_holds_goes_only_with_it() -> None:
 def test_a_process_that_has_our_id_by_now_is_not_the_holder() -> None:
     held = Held()
     hold("f1-y", held)
-    args = close_step("f1-y").args
-    undo([Step("connections.close", {**args, "created_s": float(str(args["created_s"])) - 3600})], ACTIONS)
+    stranger = stranger_to(ProcessId.own())
+    undo([Step("connections.close", {"held": "f1-y", **stranger.args()})], ACTIONS)
     assert held.closed == 0
     undo([close_step("f1-y")], ACTIONS)
     assert held.closed == 1

@@ -26,6 +26,12 @@ def test_slow_all_along_is_too_slow_and_no_slowdown(tmp_path: Path) -> None:
     assert (findings["latency"].verdict, findings["slowdown"].verdict) == (Verdict.FAIL, Verdict.PASS)
 
 
+def test_what_is_slow_while_a_fault_lasts_is_not_judged(tmp_path: Path) -> None:
+    """It lasts for most of the run, so that the median of all of it is slow."""
+    slow = but(lambda n: 25 <= n < 100, load__all__response_s_p95=2.0)
+    assert told(evidence(tmp_path, slow, faults=[fault(25.0, 100.0)]))["latency"].verdict is Verdict.PASS
+
+
 @pytest.mark.parametrize(("faulty", "where"), [(True, "after the faults"), (False, "in the second half")])
 def test_slower_towards_the_end_is_a_slowdown_with_or_without_faults(
     tmp_path: Path,

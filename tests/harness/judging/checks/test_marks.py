@@ -7,10 +7,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.history.sequences import check_sequences
-from harness.history.terminal import check_terminal
 from harness.records import Mark, Outcome, Sample
 from harness.verdict import Finding, Verdict
+from tests.harness.history.folds import check_sequences, check_terminal
 
 Totals = Mapping[tuple[str, Outcome], int]
 Checker = Callable[[Iterable[Sample], Totals], list[Finding]]

@@ -28,7 +28,7 @@ def judged(asked: Observation, events: Iterable[Event] = (), **series: Iterable[
 
 
 def at_least(series: str, statistic: Statistic, minimum: float, **changes: Any) -> SeriesSeen:
-    return SeriesSeen(series, statistic, Range(minimum, None), changes.pop("when", When.WARM), **changes)
+    return SeriesSeen(series=series, statistic=statistic, min=minimum, **changes)
 
 
 def counts(**at: float) -> list[float]:
@@ -74,9 +74,9 @@ def test_of_levels_one_is_enough(one: float, other: float) -> None:
     assert judged(at_least("process.*.fds", Statistic.MAX, 9), **shown).verdict is Verdict.PASS
     finding = judged(at_least("process.*.fds", Statistic.MAX, 11), **shown)
     assert (finding.verdict, finding.figures["observed"]) == (Verdict.INCONCLUSIVE, 9)
-    low = SeriesSeen("process.*.fds", Statistic.MIN, Range(None, 1.0), When.WARM)
+    low = SeriesSeen(series="process.*.fds", statistic=Statistic.MIN, max=1.0)
     assert judged(low, **shown).verdict is Verdict.PASS
-    within = SeriesSeen("process.*.fds", Statistic.MEAN, Range(3.0, 8.0), When.WARM, ("process.auth.*",))
+    within = at_least("process.*.fds", Statistic.MEAN, 3.0, max=8.0, excepted=("process.auth.*",))
     assert judged(within, **shown).figures["observed"] == one
 
 
@@ -111,7 +111,8 @@ def half(value: float) -> list[float]:
     ],
 )
 def test_what_was_not_looked_at_was_not_seen(statistic: Statistic, wanted: Range, verdict: Verdict) -> None:
-    finding = judged(SeriesSeen("process.api.fds", statistic, wanted, When.WARM), process__api__fds=half(5.0))
+    asked = SeriesSeen(series="process.api.fds", statistic=statistic, min=wanted.minimum, max=wanted.maximum)
+    finding = judged(asked, process__api__fds=half(5.0))
     assert finding.verdict is verdict
     assert ("only 50% of the samples present" in finding.observed) is (verdict is Verdict.INCONCLUSIVE)
 
@@ -142,9 +143,9 @@ RESTARTS = [Event(t_s, "service_restarted", {"service": "api"}) for t_s in (3.0,
     ],
 )
 def test_events_are_counted(
-    minimum: float | None, maximum: float | None, when: When, observed: int, verdict: Verdict
+    minimum: int | None, maximum: int | None, when: When, observed: int, verdict: Verdict
 ) -> None:
-    asked = EventSeen("service_restarted", (("service", "a*"),), Range(minimum, maximum), when)
+    asked = EventSeen(event="service_restarted", where={"service": "a*"}, min=minimum, max=maximum, when=when)
     others = [Event(5.0, "service_restarted", {"service": "redis"}), Event(5.0, "phase", {"service": "api"})]
     finding = judged(asked, [*RESTARTS, *others])
     assert (finding.verdict, finding.figures["observed"]) == (verdict, observed)
@@ -152,10 +153,10 @@ def test_events_are_counted(
 
 
 def test_a_kind_of_event_that_there_is_not_is_told_with_the_nearest() -> None:
-    finding = judged(EventSeen("service_restart", (), Range(1, None), When.WARM), RESTARTS)
+    finding = judged(EventSeen(event="service_restart"), RESTARTS)
     assert (finding.verdict, finding.figures["observed"]) == (Verdict.INCONCLUSIVE, 0)
     assert "service_restarted" in finding.message
-    assert judged(EventSeen("oom_killed", (), Range(1, None), When.WARM)).figures["observed"] == 0
+    assert judged(EventSeen(event="oom_killed")).figures["observed"] == 0
 
 
 @PATIENT

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.identity import ProcessId
 from harness.probes.processes.detail import EVERY, DetailProbe
 from harness.probes.processes.kin import Kin
 from harness.probes.processes.process import ProcessProbe
@@ -18,7 +19,7 @@ from harness.records import ProcessRef
 
 
 def probe_of(pid: int, service: str = "api") -> ProcessProbe:
-    probe = ProcessProbe(ProcessRef(service, pid, psutil.Process(pid).create_time()), Kin())
+    probe = ProcessProbe(ProcessRef(service, ProcessId.of(psutil.Process(pid))), Kin())
     probe.read()
     return probe
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from harness.identity import ProcessId
 from harness.probes.processes.kin import Kin
 from harness.probes.processes.process import OwnProbe, ProcessProbe, own_figures
 from harness.probes.reading import Gone
 from harness.records import ProcessRef
 from harness.wait import wait_until
+from tests.processes import stranger_to
 
 MB = 2**20
 LIMIT_S = 15.0
@@ -52,7 +54,7 @@ class Child:
             [sys.executable, "-c", OBEDIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.tell("hello")
-        self.ref = ProcessRef("api", self.popen.pid, psutil.Process(self.popen.pid).create_time())
+        self.ref = ProcessRef("api", ProcessId.of(psutil.Process(self.popen.pid)))
 
     def tell(self, command: str) -> None:
         assert self.popen.stdin is not None
@@ -147,7 +149,7 @@ made[0].stdout.readline(); print(flush=True); input(); made[0].communicate()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()
-        ref = ProcessRef("api", parent.pid, psutil.Process(parent.pid).create_time())
+        ref = ProcessRef("api", ProcessId.of(psutil.Process(parent.pid)))
         probe = probe_of(ref)
         assert figures(probe)["children"] == 2
         assert set(probe.pids) == {parent.pid, *(each.pid for each in psutil.Process(parent.pid).children(True))}
@@ -170,7 +172,7 @@ def test_a_service_that_ended_is_gone_even_before_its_parent_asks(child: Child) 
 
 def test_another_process_of_the_same_id_is_not_the_service(child: Child) -> None:
     with pytest.raises(Gone):
-        probe_of(ProcessRef("api", child.ref.pid, child.ref.created_s - 60))
+        probe_of(ProcessRef("api", stranger_to(child.ref.process)))
 
 
 def test_what_the_system_refuses_is_missing_and_the_rest_is_there(
