@@ -1,6 +1,7 @@
 """Whole synthetic runs through every check: each has a run that passes it and one that does not."""
 
 import dataclasses
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def test_a_check_that_crashes_is_inconclusive_and_stops_no_other(
         raise ValueError("a bug")
 
     crashing = [Check(each.name, each.order, crash) if each.name == "generator" else each for each in checks()]
-    monkeypatch.setattr("harness.judging.judge.checks", lambda: crashing)
+    monkeypatch.setattr(importlib.import_module("harness.judging.judge"), "checks", lambda: crashing)
     results = judged(tmp_path, evidence(tmp_path, events=[gone]))
     assert "ValueError: a bug" in results[0].message
     assert tuple(verdicts(results)) == CHECKS
