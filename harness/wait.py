@@ -26,3 +26,12 @@ def wait_until(
             raise NotReady(what, waited_s, seen)
         clock.sleep_s(poll_s)
     return clock.now_s() - started_s
+
+
+def comes_true(condition: Callable[[], bool], *, limit_s: float, poll_s: float = POLL_S) -> bool:
+    """Return whether `condition` becomes true within `limit_s` seconds; it is asked once in any case."""
+    try:
+        wait_until("condition", lambda: None if condition() else "false", limit_s=limit_s, poll_s=poll_s)
+    except NotReady:
+        return False
+    return True

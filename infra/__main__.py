@@ -1,6 +1,6 @@
-"""`python -m infra VERB`: looks at the machine, brings a stack up by hand, takes down what is left, gets Toxiproxy.
+"""`python -m infra VERB`: checks the machine, brings a stack up by hand, takes down what is left, gets Toxiproxy.
 
-Exit codes: 0 done, 1 not possible here (doctor), 2 an error said in one line, 4 something is missing (toxiproxy).
+Exit codes: 0 done, 1 not possible here (doctor), 2 an error in one line, 4 something is missing (toxiproxy).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from infra import doctor
 from infra.local import leftovers
 from infra.providers import PROVIDERS, make_stack
 from infra.stack import HOPS, SERVICES, Stack, StackPlan
-from infra.target import Target, load_target
 from infra.toxiproxy.server import find_or_build
 
 RUNS = ROOT / "reports" / "runs"
@@ -27,7 +26,7 @@ _MISSING = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit code; what goes wrong is said in one line on stderr."""
+    """Run one verb and return the exit code; an error is one line on stderr."""
     handle_inherited()
     options = _parser().parse_args(arguments)
     verbs: Mapping[str, Callable[[argparse.Namespace], int]] = {
@@ -42,22 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(explain(error), file=sys.stderr)
         return _MISSING if isinstance(error, EnvironmentMissing) and options.verb == "toxiproxy" else 2
     except KeyboardInterrupt:
-        print("interrupted; `python -m infra down` takes down whatever is left", file=sys.stderr)
+        print("interrupted; `python -m infra down` takes down what is left", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    look = verbs.add_parser("doctor", help="say what is present, what is missing and what to do")
-    look.add_argument("--stack", choices=PROVIDERS, help="ask about one provider (default: both)")
+    check = verbs.add_parser("doctor", help="show what is present, what is missing and what to do")
+    check.add_argument("--stack", choices=PROVIDERS, help="ask about one provider (default: both)")
     up = verbs.add_parser("up", help="bring a stack up, print where it listens, and leave it running")
     up.add_argument("--stack", choices=PROVIDERS, default="local", help="who brings it up (default: local)")
     up.add_argument("--target", type=Path, default=ROOT / "infra/targets/reference.toml", help="target file")
     up.add_argument("--defect", action="append", default=[], metavar="NAME[:VALUE]", help="plant a bug")
     down = verbs.add_parser("down", help="take down every stack that `up` or a killed run left")
     down.add_argument("--stack", choices=PROVIDERS, help="only those of one provider (default: both)")
-    for verb in (look, up, down):
+    for verb in (check, up, down):
         verb.add_argument("--runs", type=Path, default=RUNS, help="folder of all run folders (default: reports/runs)")
     verbs.add_parser("toxiproxy", help="find or build the Toxiproxy server and print its path")
     return parser
@@ -72,19 +71,21 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
+    from infra.target import load_target  # noqa: PLC0415 - the load's tables are slow to import
+
     target = load_target(options.target)
     run_id = f"up-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}"
     plan = StackPlan(run_id, options.runs / run_id, tuple(options.defect), target.required, target.named, target.hops)
     stack = make_stack(options.stack, plan, reaped=False)
     stack.up()
-    _describe(stack, target)
+    _describe(stack, target.name)
     print(f"logs: {plan.run_folder}")
     print("take it down with: make down")
     return 0
 
 
-def _describe(stack: Stack, target: Target) -> None:
-    print(f"{target.name} is up on the {stack.provider} stack")
+def _describe(stack: Stack, target: str) -> None:
+    print(f"{target} is up on the {stack.provider} stack")
     for service in SERVICES:
         if reason := stack.absent().get(service):
             print(f"  {service:<16} absent: {reason}")
@@ -103,7 +104,7 @@ def _down(options: argparse.Namespace) -> int:
         *([] if options.stack == "compose" else _recorded_processes(options.runs)),
         *([] if options.stack == "local" else _abandoned_projects(failed)),
     ]:
-        # One that resists saves no other.
+        # One that fails keeps no other.
         try:
             gone += step()
         except HeavyweatherError as error:

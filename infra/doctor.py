@@ -1,4 +1,4 @@
-"""Says what this machine has, what it lacks and what to do about it, a line each, before anybody starts a run."""
+"""Reports what this machine has, what it lacks and what to do about it, a line each, before a run starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra.local.redis_server import find_redis
 from infra.providers import PROVIDERS
 from infra.toxiproxy.server import VERSION, find_go, find_server, toxiproxy_version
 
-# A short run's journal, logs and databases; a long one says itself what it needs.
+# A short run's journal, logs and databases; a long one checks itself what it needs.
 _NEEDED_BYTES = 1e9
 # Four for each of a thousand connections: the client's, both of the proxy's, the service's.
 _NEEDED_FILES = 4096
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line: what was looked at, how it is, what was seen or is to be done, and which providers need it."""
+    """One line: what was checked, its state, what was found or is to be done, and which providers need it."""
 
     what: str
     state: State
@@ -69,9 +69,9 @@ def usable(checks: Iterable[Check], stack: str | None) -> list[str]:
     return [provider for provider in PROVIDERS if provider not in lacking and stack in (None, provider)]
 
 
-def _check(what: str, look: Callable[[], str], needed_by: Sequence[str]) -> Check:
+def _check(what: str, find: Callable[[], str], needed_by: Sequence[str]) -> Check:
     try:
-        return Check(what, State.OK, look(), tuple(needed_by))
+        return Check(what, State.OK, find(), tuple(needed_by))
     except EnvironmentMissing as missing:
         return Check(what, State.MISSING, missing.remedy, tuple(needed_by))
     except HeavyweatherError as error:
@@ -121,7 +121,7 @@ def _docker() -> list[Check]:
         _check("Docker engine", version, ("compose",)),
         _check("Docker Compose", engine.compose_version, ("compose",)),
     ]
-    # Without an engine there is nobody to ask about images.
+    # Without an engine no images can be listed.
     return [*checks, _check("images", images, ())] if checks[0].state is State.OK else checks
 
 
@@ -147,7 +147,7 @@ def _files() -> Check:
 
 
 def _leftovers(runs: Path) -> list[Check]:
-    """Return a line for each local stack that still runs though nobody looks after it."""
+    """Return a line for each local stack that still runs though its runner is gone."""
     checks = []
     try:
         abandoned = leftovers.abandoned_stacks(runs)

@@ -1,4 +1,4 @@
-"""Finds the Docker engine and Compose v2, and says plainly which of them is missing and how to get it.
+"""Finds the Docker engine and Compose v2, and reports which of them is missing and how to get it.
 
 The engine must be this machine's own: ports are published on 127.0.0.1, so a
 stack on a distant engine could be started but never reached.
@@ -49,8 +49,8 @@ def connect() -> docker.DockerClient:
         api_version = _ask("version", "--format", "{{.Server.APIVersion}}")
         return docker.DockerClient(base_url=where, version=api_version, timeout=_CALL_S)
     except (OSError, subprocess.SubprocessError, DockerException) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip()
-        raise EnvironmentMissing("a Docker engine that answers", f"start Docker ({said}); {_ON_DEBIAN}") from error
+        reason = (getattr(error, "stderr", None) or str(error)).strip()
+        raise EnvironmentMissing("a Docker engine that answers", f"start Docker ({reason}); {_ON_DEBIAN}") from error
 
 
 def address() -> str:
@@ -75,7 +75,7 @@ def compose_version() -> str:
 
 @contextlib.contextmanager
 def answering() -> Iterator[None]:
-    """Turn whatever the engine or the way to it answers amiss into a StackError; also a decorator."""
+    """Turn any error of the engine or the way to it into a StackError; also a decorator."""
     try:
         yield
     except (DockerException, requests.RequestException) as error:
@@ -120,7 +120,7 @@ def compose(project: Sequence[str], arguments: Sequence[str], environment: Mappi
 
 @contextlib.contextmanager
 def _interrupt_deferred() -> Iterator[None]:
-    """Hold signals back while a process starts: raised half-way, they would leave one that nobody knows of."""
+    """Hold signals back while a process starts: raised half-way, they would leave one that is not recorded."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

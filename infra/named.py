@@ -1,7 +1,7 @@
 """Services that the target names instead of having them started: their URLs, and the process behind a port.
 
 Only this machine's own are accepted, and those on hosts that the target allows
-one by one. Whatever a run breaks and floods must be somebody's to break, and a
+one by one. What a run breaks and floods must be the user's to break, and a
 name typed wrong must not reach another's database.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
@@ -26,11 +26,11 @@ _SCHEMES = {
     "api": ("http",),
 }
 _DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "http": 80}
-# Options by which a client would go elsewhere than the address says, or which make it look the address up.
+# Options by which a client would go elsewhere than the address says, or which make it resolve the address.
 _ELSEWHERE = frozenset({"host", "hostaddr", "port", "path", "service", "servicefile"})
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NAME_LENGTH = 253
-# What holds a container's published port: measuring it would say nothing of the service inside.
+# What holds a container's published port: its figures are not those of the service inside.
 _FORWARDERS = ("docker", "rootlessport", "slirp4netns", "pasta", "podman", "gvproxy")
 
 
@@ -50,7 +50,7 @@ def check_named_url(service: str, url: str, allow: Collection[str] = ()) -> None
     if not fine:
         raise ValueError(rule)
     if parts.netloc.count("@") > 1 or _ELSEWHERE.intersection(parse_qs(parts.query, keep_blank_values=True)):
-        # Clients differ in what they then take for the host, and one of them could go where nobody looked.
+        # Clients differ in what they then take for the host, and one of them could go to another than was checked.
         raise ValueError(f"{rule} with no other address in it: an @ of a password is written %40")
     if not (is_loopback(parts.hostname or "") or parts.hostname in allow):
         raise ValueError(f"{rule} with HOST this machine's own: localhost or 127.x.y.z, or one of allow.hosts")
@@ -58,8 +58,8 @@ def check_named_url(service: str, url: str, allow: Collection[str] = ()) -> None
         raise ValueError(f"{rule} and no path: paths are the load's")
 
 
-def check_allowed_host(host: str) -> None:
-    """Raise ValueError with the rule that `host` breaks as one that a target may allow: one host, spelt one way."""
+def check_allowed_host(host: str) -> str:
+    """Return a host that a target may allow: one host, spelt one way. Raises ValueError with the rule it breaks."""
     rule = "must be one host, as a name in lower case or an IPv4 address, with no port, scheme or wildcard"
     labels = host.split(".")
     if labels[-1].isdigit() or labels[-1].startswith("0x"):
@@ -71,6 +71,7 @@ def check_allowed_host(host: str) -> None:
             raise ValueError(f"{rule}: this address is no host's")
     elif len(host) > _NAME_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError(rule)
+    return host
 
 
 def endpoint_of(url: str) -> Endpoint:
@@ -87,21 +88,10 @@ def through(url: str, proxy: Endpoint) -> str:
     return parts._replace(netloc=f"{account}{at}{proxy}").geturl()
 
 
-def redacted(url: str) -> str:
-    """Return the URL as it may be shown: without its password or options."""
-    try:
-        parts = urlsplit(url)
-        account = f"{parts.username}@" if parts.username else ""
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "(not a URL)"
-    return SplitResult(parts.scheme, f"{account}{parts.hostname or ''}{port}", parts.path, "", "").geturl()
-
-
 def listening_process(service: str, endpoint: Endpoint) -> ProcessRef | None:
-    """Return the process that listens at `endpoint`; None when the system does not tell, or it only forwards."""
+    """Return the process that listens at `endpoint`; None when the system does not show it, or it only forwards."""
     if not is_loopback(endpoint.host):
-        # Whoever listens at that port here is a stranger.
+        # What listens at that port here is another service.
         return None
     try:
         listeners = {
@@ -120,7 +110,7 @@ def listening_process(service: str, endpoint: Endpoint) -> ProcessRef | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine by its loopback, told from its spelling alone."""
+    """Return whether a host is this machine by its loopback, by its spelling alone."""
     try:
         return host == "localhost" or ipaddress.IPv4Address(host).is_loopback
     except ValueError:

@@ -19,9 +19,9 @@ from pathlib import Path
 import psutil
 
 from harness import identity
-from harness.errors import NotReady, StackError
+from harness.errors import StackError
 from harness.identity import ProcessId
-from harness.wait import wait_until
+from harness.wait import comes_true
 
 # A graceful service takes up to 3 s, a PostgreSQL that has much to write a little more.
 STOP_S = 5.0
@@ -219,11 +219,4 @@ def _signal(process: psutil.Process, name: str) -> None:
 
 
 def _all_gone(family: Sequence[psutil.Process], limit_s: float) -> bool:
-    def left() -> str | None:
-        return f"{sum(map(identity.runs, family))} left" if any(map(identity.runs, family)) else None
-
-    try:
-        wait_until("end of processes", left, limit_s=limit_s, poll_s=0.02)
-    except NotReady:
-        return False
-    return True
+    return comes_true(lambda: not any(map(identity.runs, family)), limit_s=limit_s, poll_s=0.02)

@@ -58,7 +58,7 @@ class StackPlan:
 
     `defects` are texts `NAME` or `NAME:VALUE`. `named` gives services that the
     target names instead of having them started: service to URL, on this machine or on a host in `allow`; `hops` fixes
-    ports of proxies, which are otherwise chosen free. With `allocations` the reference services can tell which lines
+    ports of proxies, which are otherwise chosen free. With `allocations` the reference services report which lines
     of theirs hold how much memory, at some cost to their speed.
     """
 
@@ -72,17 +72,18 @@ class StackPlan:
     allow: frozenset[str] = frozenset()
 
 
-# Why it is never ended, paused or squeezed by anybody.
-INSTRUMENT = "it is the instrument that breaks and looks at all the others"
+# Why it is never ended, paused or squeezed.
+INSTRUMENT = "it is the instrument that breaks and probes all the others"
 
 
 @dataclass(frozen=True, slots=True)
 class Handle:
     """A service that may be ended or paused, for the stack can start it again.
 
-    `ref` tells who it is now, `stop` is the signal that asks it to stop; `start_again` starts it as it was, at the
-    same address, unless it runs, and waits for nothing; `wait_healthy` waits until it answers; `health` asks it once,
-    past the proxies, and returns what is amiss. They raise StackError, and NotReady after a limit.
+    `ref` returns its process or container as it is now, `stop` is the signal that asks it to stop; `start_again`
+    starts it as it was, at the same address, unless it runs, and waits for nothing; `wait_healthy` waits until it
+    answers; `health` asks it once, past the proxies, and returns the error, or None. They raise StackError, and
+    NotReady after a limit.
     """
 
     ref: Callable[[], ProcessRef | ContainerRef]

@@ -10,16 +10,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-import threading
-import time
 from collections.abc import Mapping
 
 from chaos.canary.canary import Canary
+from harness.wait import comes_true
 
 # An acknowledgement over a loopback or a bridge takes far less than a millisecond; a first packet that is lost
 # is sent again after 0.2 s.
 _LIMIT_S = 1.0
-_PAUSE = 0.001
+_PAUSE_S = 0.001
 # By protocol, what begins a question, and what goes on with it without ever finishing it: a header that does not end,
 # a startup packet whose length is the longest that PostgreSQL waits for, and blank lines.
 _BEGINNINGS: Mapping[str, tuple[bytes, bytes]] = {
@@ -43,14 +42,9 @@ class HeldConnection:
         try:
             self._socket.sendall(self._next)
             self._next = self._more
-            ends_s = time.perf_counter() + _LIMIT_S
-            while _unacknowledged(self._socket):
-                if time.perf_counter() >= ends_s:
-                    return False
-                threading.Event().wait(_PAUSE)
+            return comes_true(lambda: not _unacknowledged(self._socket), limit_s=_LIMIT_S, poll_s=_PAUSE_S)
         except OSError:
             return False
-        return True
 
     def close(self) -> None:
         """Let go of it."""

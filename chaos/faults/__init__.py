@@ -6,12 +6,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chaos.faults.fault import Aimed, Fault, Noop, Prepared
+    from chaos.faults.fault import Aimed, Fault, Prepared
     from chaos.faults.kinds import KINDS
     from chaos.faults.links.down import DownFault
     from chaos.faults.links.latency import LatencyFault
     from chaos.faults.links.server import ContainerRestart, ProcessRestart, Restart
     from chaos.faults.links.toxiproxy import ToxiproxyLink
+    from chaos.faults.noop import Noop
     from chaos.faults.packets.networks import ContainerMember
     from chaos.faults.services.containers import ContainerService, StartContainer, service_of
     from chaos.faults.services.processes import StartAgain
@@ -28,7 +29,7 @@ _FROM = {
     "Fault": "chaos.faults.fault",
     "KINDS": "chaos.faults.kinds",
     "LatencyFault": "chaos.faults.links.latency",
-    "Noop": "chaos.faults.fault",
+    "Noop": "chaos.faults.noop",
     "Prepared": "chaos.faults.fault",
     "ProcessRestart": "chaos.faults.links.server",
     "Restart": "chaos.faults.links.server",

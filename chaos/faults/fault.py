@@ -1,17 +1,16 @@
-"""What a fault is: a frozen value that is aimed at a target, and then broken, proved, put back and verified.
+"""What a fault is: a frozen value that is aimed at a target, and then injected, proved, undone and verified.
 
 A fault names exactly what happens, never what it is meant to resemble. What
-puts it back is known before it is done: it goes to the undo ledger first, and
-whoever heals (the conductor, the guardian, a person) does just that.
+undoes it is known before it is injected: it goes to the undo ledger first, and
+the conductor, the guardian and a person all heal by just that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from chaos.sight import Seen, Sight
+from chaos.sight import Sight
 from chaos.undo import Step
 
 if TYPE_CHECKING:
@@ -49,19 +48,19 @@ class Aimed(Protocol):
     """A fault with its target in hand."""
 
     def undo(self) -> Sequence[Step]:
-        """Return what puts everything back that `inject` will have changed, in the order of the changes.
+        """Return the steps that undo what `inject` will have changed, in the order of the changes.
 
-        Read before anything is changed; whoever heals takes the steps in reverse order.
+        Read before anything is changed; they are carried out in reverse order.
         """
 
     def inject(self) -> None:
-        """Break the target. Raises ChaosError, also when it read back something else than it asked for."""
+        """Inject the fault. Raises ChaosError, also when it read back something else than it asked for."""
 
     def look(self) -> Sight:
-        """Look at the target once, bounded and without a retry. Raises ChaosError when this machine cannot look."""
+        """Observe the target once, bounded and without a retry. Raises ChaosError when this machine cannot."""
 
     def missing(self, before: Sight, now: Sight) -> str | None:
-        """Return None when `now`, beside `before` the fault, shows its effect; otherwise what is amiss."""
+        """Return None when `now`, beside `before` the fault, shows its effect; otherwise the error."""
 
     def remaining(self, before: Sight, now: Sight) -> str | None:
         """Return None when `now` is as `before` the fault; otherwise what is left of it."""
@@ -86,10 +85,10 @@ class Preparation(Protocol):
     """What must be in place before the load opens its first connection, for a fault that comes later."""
 
     def undo(self) -> Sequence[Step]:
-        """Return what takes it away again, read before `arm`; it stays in the ledger until the run ends."""
+        """Return the steps that remove it, read before `arm`; they stay in the ledger until the run ends."""
 
     def arm(self) -> None:
-        """Put it in place; harmless when it is. Raises ChaosError, also when it read back something else."""
+        """Put it in place; harmless when it is there. Raises ChaosError, also when it read back something else."""
 
 
 @runtime_checkable
@@ -100,47 +99,11 @@ class Prepared(Protocol):
         """Return its preparation, untouched yet. Raises Unsupported."""
 
 
-@dataclass(frozen=True, slots=True)
-class Noop:
-    """Breaks nothing: the control that every other fault is compared with. It is never proved to be missing."""
-
-    target: str = "nothing"
-    kind: ClassVar[str] = "noop"
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """Nothing."""
-        return frozenset()
-
-    def describe(self) -> Mapping[str, object]:
-        """Return nothing: it has no parameter."""
-        return {}
-
-    def aim(self, targets: Targets, name: str) -> Noop:  # noqa: ARG002 - the protocol's own
-        """Return itself."""
-        return self
-
-    def undo(self) -> Sequence[Step]:
-        """Return nothing."""
-        return ()
-
-    def inject(self) -> None:
-        """Do nothing."""
-
-    def look(self) -> Sight:
-        """See that nothing is there."""
-        return Sight(Seen.GONE)
-
-    def missing(self, before: Sight, now: Sight) -> str | None:  # noqa: ARG002 - the protocol's own
-        """Miss nothing."""
-        return None
-
-    def remaining(self, before: Sight, now: Sight) -> str | None:  # noqa: ARG002 - the protocol's own
-        """Leave nothing."""
-        return None
+def is_adjustable(kind: type[Any]) -> bool:
+    """Return whether a kind of fault can change while it lasts: its `aim` promises so, and type checkers hold it to."""
+    return kind.aim.__annotations__.get("return") in {Adjustable, Adjustable.__name__}
 
 
-def check_target(target: str) -> None:
-    """Raise ValueError for a name that is empty, or only looks like one."""
-    if not target.strip():
-        raise ValueError(f"target = {target!r}: must name what is to be broken")
+def can_be_ramped(kind: type[Any]) -> bool:
+    """Return whether the numbers of a kind can change in steps that a profile asks for."""
+    return is_adjustable(kind) and not issubclass(kind, Drawn)

@@ -18,6 +18,7 @@ from chaos.healing.ledger import FILE_NAME, Entry, Past, Records, read_ledger
 from chaos.healing.lock import turn
 from chaos.undo import Actions, undo
 from harness.errors import ChaosError, HealFailed
+from harness.wait import comes_true
 
 # What resists for longer than this is told and left: a server that restarts is back sooner.
 INSIST_S = 8.0
@@ -56,17 +57,18 @@ def put_back(entries: Sequence[Entry], actions: Actions, *, limit_s: float = INS
     What can be reached only once something else is undone comes in the next round; that an entry was undone counts
     only if nothing is amiss with it after all the others are.
     """
-    ends_s = time.monotonic() + limit_s
     attempts = [Attempt(entry) for entry in reversed(entries)]
-    while True:
+
+    def all_are_whole() -> bool:
         for attempt in attempts:
             if attempt.amiss:
                 attempt.make(actions)
         for attempt in attempts if len(attempts) > 1 else []:
             attempt.amiss = attempt.amiss or _look(attempt.entry, actions)
-        if not any(attempt.amiss for attempt in attempts) or time.monotonic() >= ends_s:
-            return attempts
-        time.sleep(_PAUSE_S)
+        return not any(attempt.amiss for attempt in attempts)
+
+    comes_true(all_are_whole, limit_s=limit_s, poll_s=_PAUSE_S)
+    return attempts
 
 
 def heal(

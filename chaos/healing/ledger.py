@@ -180,11 +180,6 @@ def read_ledger(path: Path) -> Past:
     return Past(runner, part, tuple(entries.values()))
 
 
-def read_open(path: Path) -> list[Entry]:
-    """Return the entries not yet closed, as `read_ledger` does."""
-    return list(read_ledger(path).open)
-
-
 def _entry(record: Mapping[str, object]) -> Entry:
     steps = record["steps"]
     if not isinstance(steps, Sequence) or not all(isinstance(step["args"], Mapping) for step in steps):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import ChaosError
+from harness.wait import comes_true
 
 # A healer needs a few seconds; one that meets with resistance gives up before this.
 _LIMIT_S = 30.0
@@ -29,11 +29,8 @@ def turn(ledger: Path, *, limit_s: float = _LIMIT_S) -> Iterator[None]:
     except OSError as error:
         raise ChaosError(f"the undo ledger {ledger} cannot be opened: {error}") from error
     with file:
-        ends_s = time.monotonic() + limit_s
-        while not _take(file.fileno()):
-            if time.monotonic() >= ends_s:
-                raise ChaosError(f"{ledger}: somebody else has been at it for {limit_s:.0f} s")
-            time.sleep(_POLL_S)
+        if not comes_true(lambda: _take(file.fileno()), limit_s=limit_s, poll_s=_POLL_S):
+            raise ChaosError(f"{ledger}: somebody else has been at it for {limit_s:.0f} s")
         try:
             yield
         finally:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chaos.profile.entries import RECORDED, parse_entry
-from chaos.profile.fields import write_fields
-from chaos.profile.file import PHASES, STAGES, parse_profile
+from chaos.faults.ranges import values_of
+from chaos.profile.file import PHASES, STAGES, RecordedProfile, parse_profile
 from chaos.profile.scenario import Scenario
 from chaos.profile.timeline import Planned
 from harness.criteria import Budget
 from harness.errors import InputError
 from harness.load import LoadSettings, Stage, Users
+from harness.tables import keys_of
 
 SCENARIO_NAME = "scenario.json"
 # What of a profile goes into the file as it stood there.
@@ -31,20 +31,9 @@ def to_json(planned: Planned) -> dict[str, object]:
     """Return a planned fault as a JSON-safe table: kind, target, times, parameters in SI units, and its course."""
     fault: Any = planned.fault
     times = {"inject_s": planned.inject_s, "heal_s": planned.heal_s}
-    table = {**times, "fault": fault.kind, "target": fault.target, **write_fields(fault, without=("target",))}
-    course = [{"at_s": c.at_s, **write_fields(c.fault, without=("target",))} for c in planned.course]
+    table = {**times, "fault": fault.kind, "target": fault.target, **values_of(fault, without=("target",))}
+    course = [{"at_s": c.at_s, **values_of(c.fault, without=("target",))} for c in planned.course]
     return {**table, "course": course} if course else table
-
-
-def from_json(table: Mapping[str, object], *, source: str = "timeline.json") -> Planned:
-    """Return the planned fault that a table describes. Raises an ExceptionGroup of InputErrors."""
-    errors: list[Exception] = []
-    entry = parse_entry(source, "planned", table, errors)
-    if entry is not None and not isinstance(entry, Planned):
-        errors.append(InputError(source, "planned", table, f"must have {', '.join(RECORDED.keys)}"))
-    if errors or not isinstance(entry, Planned):
-        raise ExceptionGroup(f"{source}: breaks {len(errors)} rule(s)", errors)
-    return entry
 
 
 def write_scenario(folder: Path, scenario: Scenario, planned: Sequence[Planned]) -> None:
@@ -61,7 +50,7 @@ def write_scenario(folder: Path, scenario: Scenario, planned: Sequence[Planned])
             "abort_if": [each.written() for each in scenario.abort_if],
             **{key: scenario.profile[key] for key in _AS_GIVEN if key in scenario.profile},
             "load": _load_table(scenario.load),
-            "phases": {name: getattr(scenario.phases, f"{name}_s") for name in PHASES},
+            "phases": {name: getattr(scenario.phases, f"{name}_s") for name in keys_of(PHASES)},
             "shape": [_stage_table(stage) for stage in scenario.shape],
             "timeline": [to_json(each) for each in planned],
         },
@@ -85,7 +74,7 @@ def read_scenario(folder: Path) -> Scenario:
         rule = f"must be what a run wrote: {type(error).__name__}: {error}"
         raise InputError(str(path), "file", path.name, rule) from error
     base = Budget().override(str(path), budget)
-    scenario = parse_profile(str(path), name, profile, budget=base, recorded=True)
+    scenario = parse_profile(str(path), name, profile, kind=RecordedProfile, base=base)
     return dataclasses.replace(scenario, time_scale=scale)
 
 
@@ -119,4 +108,4 @@ def _users_table(users: Users) -> dict[str, object]:
 
 def _stage_table(stage: Stage) -> dict[str, object]:
     name = next(name for name, kind in STAGES.items() if isinstance(stage, kind))
-    return {"stage": name, **write_fields(stage)}
+    return {"stage": name, **values_of(stage)}

@@ -13,7 +13,8 @@ from typing import Protocol, cast
 
 from chaos.profile.timeline import Entry, Planned, expand, last_heal_s
 from harness.criteria import Abort, Budget, Observation
-from harness.load import LoadSettings, Ramp, Stage, constant, override
+from harness.load import DeclaredOperations, LoadSettings, LoadTable, Ramp, Stage, constant, override
+from harness.tables import Duration, table
 from harness.verdict import Decision
 
 # Steady state is proved at this share of the rate: enough to try every operation, too little to strain anything.
@@ -22,21 +23,25 @@ _GENTLE = 0.1
 _LIMITS = frozenset({"drain_s", "settle_s"})
 
 
+@table
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """How long each phase lasts, in seconds; `faults_s` counts from the end of warm-up to the last heal or later.
+    """How long each phase lasts."""
 
-    In `control_s` the services are watched without load; `settle_s` is how long after the drain everything that
-    the load opened may take to be closed.
-    """
-
-    control_s: float = 0.0
-    steady_s: float = 10.0
-    warm_up_s: float = 30.0
-    faults_s: float = 60.0
-    hold_s: float = 30.0
-    drain_s: float = 10.0
-    settle_s: float = 5.0
+    control_s: Duration = 0.0
+    """The services are watched without load."""
+    steady_s: Duration = 10.0
+    """Steady state is proved."""
+    warm_up_s: Duration = 30.0
+    """The load climbs, and caches and pools fill."""
+    faults_s: Duration = 60.0
+    """Faults come and go; from the end of warm-up to the last heal or later."""
+    hold_s: Duration = 30.0
+    """The load goes on without faults."""
+    drain_s: Duration = 10.0
+    """The longest that the last requests may take."""
+    settle_s: Duration = 5.0
+    """The longest that everything that the load opened may take to be closed, after that."""
 
     @property
     def total_s(self) -> float:
@@ -93,30 +98,18 @@ class Scenario:
         self,
         source: str,
         *,
-        load: Mapping[str, object],
-        operations: Mapping[str, object],
-        budget: Mapping[str, object],
+        load: LoadTable,
+        operations: DeclaredOperations,
+        budget: Budget,
     ) -> Scenario:
         """Return the scenario with a target file's `[load]`, `[operations]` and `[budget]` applied.
 
         What a profile says of its budget stays: it knows its incident better than a target can.
         Raises an ExceptionGroup of every InputError in them.
         """
-        errors: list[Exception] = []
-        changed = self
-        try:
-            changed = dataclasses.replace(changed, load=override(self.load, source, load, operations))
-        except ExceptionGroup as group:
-            errors += group.exceptions
-        try:
-            own = cast("Mapping[str, object]", self.profile.get("budget", {}))
-            targets = self.budget.override(source, budget)
-            changed = dataclasses.replace(changed, budget=targets.override(self.name, own))
-        except ExceptionGroup as group:
-            errors += group.exceptions
-        if errors:
-            raise ExceptionGroup(f"{source} breaks {len(errors)} rule(s)", errors)
-        return changed
+        own = cast("Mapping[str, object]", self.profile.get("budget", {}))
+        kept = budget.over(self.budget).override(self.name, own)
+        return dataclasses.replace(self, load=override(self.load, source, load, operations), budget=kept)
 
     def stages(self) -> tuple[Stage, ...]:
         """Return the load: gentle while steady state is proved, a climb, the shape, then one rate to the end."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from typing import Any, Protocol
 
-from chaos.faults.fault import Adjustable, Drawn, Fault
+from chaos.faults.fault import Drawn, Fault, is_adjustable
 
 # Two days of a fault every 20 s, and of changes every 2 s. More is a slip of the hand, and no run could keep its times.
 FAULTS_MAX = 10_000
@@ -278,11 +278,6 @@ def check_time(at_s: float, for_s: float) -> None:
     """Raise ValueError for a beginning or a length that cannot be."""
     if not (0 <= at_s < math.inf and 0 < for_s < math.inf):
         raise ValueError(f"at_s = {at_s}, for_s = {for_s}: a fault begins at 0 or later and lasts")
-
-
-def is_adjustable(kind: type[Any]) -> bool:
-    """Return whether a kind of fault can change while it lasts: its `aim` promises so, and type checkers hold it to."""
-    return kind.aim.__annotations__.get("return") in {Adjustable, Adjustable.__name__}
 
 
 def _check_change(fault: Fault, to: Fault) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
-from harness.criteria.limits import SUMS, Amount, Range, Statistic, When, disorder, misfit, names_series
+from harness.criteria.limits import SUMS, Amount, Excepted, Range, Statistic, When, disorder, misfit, names_series
 from harness.records import Outcome
-from harness.tables import Among, Broken, Duration, Listed, PositiveCount, PositiveDuration, SeriesName, Table, rule
+from harness.tables import Among, Broken, Duration, PositiveCount, PositiveDuration, SeriesName, Table, rule
 from harness.verdict import Verdict
 
 # What a window, or a part of a run, can be held to; each value for itself is nothing that was seen once.
@@ -56,9 +56,7 @@ class Abort(Table):
     """In which part of the run."""
     verdict: Annotated[Verdict, Among(Verdict.INCONCLUSIVE, Verdict.FAIL)] = Verdict.INCONCLUSIVE
     """What the run then comes to at the least."""
-    excepted: Listed[SeriesName] = Field(
-        default=(), validation_alias="except", serialization_alias="except", min_length=1
-    )
+    excepted: Excepted = ()
     """Series that are not meant."""
 
     @property

@@ -25,10 +25,10 @@ from harness.tables import (
     Broken,
     Count,
     Gathered,
-    Listed,
     PositiveDuration,
     Quantity,
     SeriesName,
+    Some,
     Table,
     is_series_name,
     keys_of,
@@ -172,6 +172,7 @@ class Level:
 
 
 Amount = Annotated[float | None, Level()]
+Excepted = Annotated[Some[SeriesName], Field(validation_alias="except", serialization_alias="except")]
 
 
 class SeriesLimit(Table):
@@ -201,9 +202,7 @@ class SeriesLimit(Table):
     when: Annotated[When, Among(*When)] = When.CALM
     """In which part of the run. `calm`: outside warm-up, faults and their aftermath; `warm`: from the end of warm-up to
     that of the load; `faulted`: while something was broken; `healed`: after the first heal, while nothing was."""
-    excepted: Listed[SeriesName] = Field(
-        default=(), validation_alias="except", serialization_alias="except", min_length=1
-    )
+    excepted: Excepted = ()
     """Names, with wildcards or without, that are not judged."""
 
     @property
@@ -237,9 +236,9 @@ class SeriesLimit(Table):
             for key in ("statistic", "window_s", "bad_windows"):
                 if key in given:
                     yield key, "says nothing without max or min beside it"
-        yield from disorder(self.min, self.max)
-        if "bad_windows" in given and self.window_s is None:
+        elif "bad_windows" in given and self.window_s is None:
             yield "bad_windows", "says nothing without window_s beside it"
+        yield from disorder(self.min, self.max)
         if "wander" in given and not self.growth:
             yield "wander", "says nothing without growth_per_h or growth_per_request"
         if self.growth and self.wander is None and wander_of(self.series) is None:

@@ -11,12 +11,23 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from harness.criteria.aborts import STATISTICS, Subject
-from harness.criteria.limits import INCREASES, SUMS, Amount, Range, Statistic, When, disorder, misfit, names_series
+from harness.criteria.limits import (
+    INCREASES,
+    SUMS,
+    Amount,
+    Excepted,
+    Range,
+    Statistic,
+    When,
+    disorder,
+    misfit,
+    names_series,
+)
 from harness.records import Event, Outcome
-from harness.tables import Among, Broken, ByHand, Count, Listed, SeriesName, Table, marked_schema, rule, validate
+from harness.tables import Among, Broken, ByHand, Count, Table, marked_schema, rule, validate
 
 
 def _check_operation(value: str) -> str:
@@ -69,9 +80,7 @@ class SeriesSeen(_Seen):
     """At least so much."""
     max: Amount = None
     """At most so much."""
-    excepted: Listed[SeriesName] = Field(
-        default=(), validation_alias="except", serialization_alias="except", min_length=1
-    )
+    excepted: Excepted = ()
     """Series that are not meant."""
 
     @property
@@ -163,7 +172,7 @@ def _read(value: Any) -> SeriesSeen | EventSeen:
         raise rule("must be a table", hidden=not isinstance(value, int | float))
     subjects = [key for key in _FORMS if key in value]
     if len(subjects) != 1:
-        raise rule(f"must have one of {', '.join(_FORMS)}")
+        raise rule(f"must have one of {', '.join(_FORMS)}", absent=True)
     read = validate(_FORMS[subjects[0]], value)
     return read.as_series() if isinstance(read, OutcomesSeen) else read
 

@@ -8,7 +8,7 @@ numbers (`harness.history.keys`), so that a run of 48 h takes some ten megabytes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.history.keys import KeySet
 from harness.history.ledger_read import LedgerRead
@@ -73,11 +73,3 @@ class AcknowledgedWrites:
             notes=notes,
             figures={**(figures or {})},
         )
-
-
-def check_acknowledged(writes: Iterable[Sample], found: LedgerRead | Collection[str] | None) -> list[Finding]:
-    """Return the finding of a whole history of writes, and of the keys that a final read found."""
-    seen = AcknowledgedWrites()
-    for write in writes:
-        seen.see(write)
-    return seen.findings(found if found is None or isinstance(found, LedgerRead) else LedgerRead(KeySet(found)))

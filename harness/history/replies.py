@@ -8,7 +8,6 @@ Both checks keep counts, one example, and at most KEPT_MAX keys.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from harness.criteria.budget import Budget
 from harness.records import Outcome, Sample
@@ -106,19 +105,3 @@ class CacheHits:
                 },
             )
         ]
-
-
-def check_reply_keys(history: Iterable[Sample]) -> list[Finding]:
-    """Return the finding of a whole history of requests made with a key, in any order."""
-    seen = ReplyKeys()
-    for sample in history:
-        seen.see(sample)
-    return seen.findings()
-
-
-def check_cache_hits(history: Iterable[Sample], budget: Budget) -> list[Finding]:
-    """Return the finding of a whole history, in the order in which requests ended."""
-    seen = CacheHits()
-    for sample in history:
-        seen.see(sample)
-    return seen.findings(budget)

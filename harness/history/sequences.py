@@ -8,7 +8,7 @@ that comes again, or that comes behind a later one is, during faults too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from harness.history.tally import Tally
 from harness.records import Mark, Outcome, Sample
@@ -67,11 +67,3 @@ class Sequences:
                 },
             )
         ]
-
-
-def check_sequences(history: Iterable[Sample], totals: Mapping[tuple[str, Outcome], int]) -> list[Finding]:
-    """Return the finding of a whole history, in any order."""
-    seen = Sequences()
-    for sample in history:
-        seen.see(sample)
-    return seen.findings(totals)

@@ -8,7 +8,7 @@ WebSocket by its requests' ids, HTTP by replies without a request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from harness.history.tally import Tally
 from harness.records import UNASKED, Mark, Outcome, Sample
@@ -54,11 +54,3 @@ class TerminalReplies:
                 figures=figures | {"answered": answered},
             )
         ]
-
-
-def check_terminal(history: Iterable[Sample], totals: Mapping[tuple[str, Outcome], int]) -> list[Finding]:
-    """Return the finding of a whole history, in any order."""
-    seen = TerminalReplies()
-    for sample in history:
-        seen.see(sample)
-    return seen.findings(totals)

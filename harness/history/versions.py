@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable
 
 from pyroaring import BitMap64
 
@@ -173,11 +172,3 @@ class StaleReplies:
             self._settled.add(version[1])
             register.older.since_s = max(register.older.since_s, zone.since_s)
             register.older.until_s = max(register.older.until_s, zone.until_s)
-
-
-def check_stale(history: Iterable[Sample], *, apart_s: float = 0.0) -> list[Finding]:
-    """Return the finding of a whole history, best in the order in which requests ended."""
-    seen = StaleReplies(apart_s=apart_s)
-    for sample in history:
-        seen.see(sample)
-    return seen.findings()

@@ -20,13 +20,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.clock import Clock, RealClock
 from harness.errors import JournalError
 from harness.journal.schema import FILE_NAME, check_version, read_meta
 from harness.records import Event
 
-# While a snapshot is held nothing of the writer's log can be folded into the file: some 20 kB a tick gather meanwhile.
-SNAPSHOT_MAX_S = 30.0
 # A series that had no value for so long is over, or does not tell every tick.
 _CURRENT_S = 60.0
 
@@ -75,10 +72,8 @@ class Buckets:
 class JournalReader:
     """Opens a run folder's journal to read it. Every method may raise JournalError. Used from one thread."""
 
-    def __init__(self, run_folder: Path, *, clock: Clock | None = None) -> None:
+    def __init__(self, run_folder: Path) -> None:
         self.path = run_folder / FILE_NAME
-        self._clock = clock or RealClock()
-        self._until_s = math.inf
         if not self.path.is_file():
             raise JournalError(f"{self.path}: no such journal")
         try:
@@ -96,24 +91,6 @@ class JournalReader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._db.close()
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Let all reads within see the journal as it is now, whatever is written meanwhile.
-
-        A read after SNAPSHOT_MAX_S seconds is refused: as long as a snapshot is
-        held, even by a reader that does nothing, the log beside the file grows.
-        """
-        # The snapshot is taken by the first read, not by BEGIN.
-        self._rows("BEGIN")
-        try:
-            self._rows("SELECT count(*) FROM kept")
-            self._until_s = self._clock.now_s() + SNAPSHOT_MAX_S
-            yield
-        finally:
-            self._until_s = math.inf
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
 
     def meta(self) -> dict[str, object]:
         """Return the facts about the whole run."""
@@ -160,8 +137,6 @@ class JournalReader:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        if self._clock.now_s() > self._until_s:
-            raise JournalError(f"{self.path}: a snapshot may be held for {SNAPSHOT_MAX_S:g} s; take another")
         try:
             yield
         except sqlite3.Error as error:

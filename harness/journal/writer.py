@@ -78,11 +78,6 @@ class Journal:
         self._db.close()
         self._lock.release()
 
-    @property
-    def last_t_s(self) -> float | None:
-        """When the last tick was, in seconds since the epoch; None before the first."""
-        return self._last_t_s
-
     def meta(self) -> dict[str, object]:
         """Return the facts about the whole run, those from before it was resumed among them."""
         try:

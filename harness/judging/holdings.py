@@ -20,13 +20,11 @@ _SESSIONS = ("runtime", "sessions")
 class Residue:
     """Counts at one moment, None where not known.
 
-    `sockets` are WebSockets that the load's clients hold open, `sessions` those that the service counts;
-    `redis_channels` are Redis' channels with a subscriber, `redis_clients` and `redis_keys` its own counts;
-    `postgres_connections` and `postgres_idle_in_transaction` are of pg_stat_activity; `descriptors` and `close_wait`
-    are summed over the service's processes.
+    `sessions` are the WebSockets that the service counts; `redis_channels` are Redis' channels with a subscriber,
+    `redis_clients` and `redis_keys` its own counts; `postgres_connections` and `postgres_idle_in_transaction` are of
+    pg_stat_activity; `descriptors` and `close_wait` are summed over the service's processes.
     """
 
-    sockets: int | None = None
     sessions: int | None = None
     redis_channels: int | None = None
     redis_clients: int | None = None

@@ -1,19 +1,27 @@
 """Offers the load: schedules, engine, clients and digests, in one process or many."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from harness.load.clients.clients import AUTH, POSTGRES, REDIS, Addresses
+from harness.load.clients.jsonrpc import JsonRpc
 from harness.load.clients.preparation import log_in
-from harness.load.cluster.cluster import ClusterLoad
 from harness.load.digest.digest import Clock, Digest
 from harness.load.digest.histograms import HistogramLog
 from harness.load.engine.engine import Engine
 from harness.load.engine.users import Users
-from harness.load.load_table import override
+from harness.load.load_table import LoadTable, override
+from harness.load.operations.declared import DeclaredOperations
 from harness.load.operations.registry import Operations
 from harness.load.plan import LoadPlan
 from harness.load.schedule.arrivals import Ramp, Sine, Spike, Stage, constant
 from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
 from harness.load.websocket.sockets import Sockets
+
+if TYPE_CHECKING:
+    from harness.load.cluster.cluster import ClusterLoad
 
 __all__ = [
     "AUTH",
@@ -22,11 +30,14 @@ __all__ = [
     "Addresses",
     "Clock",
     "ClusterLoad",
+    "DeclaredOperations",
     "Digest",
     "Engine",
     "HistogramLog",
+    "JsonRpc",
     "LoadPlan",
     "LoadSettings",
+    "LoadTable",
     "Mix",
     "Operations",
     "Ramp",
@@ -39,3 +50,12 @@ __all__ = [
     "log_in",
     "override",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Return the load of a cluster, whose library only `--workers` needs. Raises AttributeError for any other name."""
+    if name != "ClusterLoad":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from harness.load.cluster.cluster import ClusterLoad  # noqa: PLC0415 - an extra
+
+    return ClusterLoad

@@ -16,9 +16,9 @@ from harness.records import UNVERSIONED, Mark, Outcome, Sample
 
 # Longer texts would be no labels any more: each different one takes memory for as long as the run lasts.
 ERROR_CHARACTERS = 80
-# The user of an arrival that belongs to nobody.
+# The user of an arrival that has none.
 NOBODY = -1
-# Where nobody set another: longer than a healthy service takes, shorter than a person waits.
+# Unless another is set: longer than a healthy service takes, shorter than a person waits.
 DEADLINE_S = 3.0
 
 _NS = 1e-9
@@ -36,7 +36,7 @@ class Call:
     `sent_ns` and `done_ns` count from the run's epoch, `connect_ns` and
     `acquire_ns` are durations within the time since `sent_ns`. `key`, `answer` and
     `error` as in Sample: an operation sets `key` before it asks, for it may never
-    get to say so; so are `wrote`, `read`, `writer` and `marks`.
+    get to do so; so are `wrote`, `read`, `writer` and `marks`.
     """
 
     __slots__ = (
@@ -93,7 +93,7 @@ class Call:
         self.marks: tuple[tuple[Mark, int], ...] = ()
 
     def mark(self, mark: Mark, count: int = 1) -> None:
-        """Note that something was seen `count` times beside what the outcome tells."""
+        """Record that something was observed `count` times, beside the outcome."""
         self.marks = (*self.marks, (mark, count))
 
     def fail(self, outcome: Outcome, error: str | BaseException) -> Outcome:

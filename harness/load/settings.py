@@ -1,4 +1,4 @@
-"""What a load is like, whatever it goes to: how often, of what, by whom, and within which limits."""
+"""What a load is like, on any target: how often, of what, by whom, and within which limits."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from harness.load.operations.registry import OPERATIONS_MAX, Registered, load_mo
 from harness.load.schedule.cancels import Cancels
 from harness.load.schedule.mix import Mix
 from harness.load.websocket.sockets import OPENING, Sockets
+from harness.shown import ABSENT, show_key
 
 # Names of series and labels that are sums of others.
 TAKEN = ("all", "other", "ws_...")
@@ -30,10 +31,10 @@ class LoadSettings:
     sent counts as timed out, or `deadlines_s` for the operations named there.
     `in_flight_max` is how many may wait at once (None: as many as a system that
     answers nothing would take, twice). `fresh` gives each request a connection of
-    its own. `cancels` give up some calls of arrivals and users in flight. `logins`
-    users are logged in before the load begins. `users` and `sockets` go on beside
-    the arrivals. `declared` are operations written down in
-    the target file, `module` is the file that has the rest.
+    its own. `cancels` are calls of arrivals and users that are given up in flight.
+    `logins` users are logged in before the load begins. `users` and `sockets` run
+    beside the arrivals. `declared` are operations of the target file, `module` is
+    the Python file with the rest.
     """
 
     rate_per_s: float
@@ -95,19 +96,16 @@ class LoadSettings:
         except InputError as error:
             return [error]
         rule = f"no such operation; one of {', '.join(sorted(known))}"
-        errors = [InputError(source, f"load.mix.{name}", name, rule) for name in sorted(self.used() - set(known))]
-        errors += [
-            InputError(source, f"load.deadlines_s.{name}", deadline_s, rule)
-            for name, deadline_s in self.deadlines_s.items()
-            if name not in known
-        ]
+        unknown = [show_key("load", "mix", name) for name in sorted(self.used() - set(known))]
+        unknown += [show_key("load", "deadlines_s", name) for name in self.deadlines_s if name not in known]
+        errors = [InputError(source, key, ABSENT, rule) for key in unknown]
         if self.cancels and self.cancels.least_s >= self.deadline_s_max:
-            late = f"must begin before every deadline has come, {self.deadline_s_max:g} s after the send"
+            late = f"must begin before the longest deadline, {self.deadline_s_max:g} s after the send"
             errors.append(InputError(source, "load.cancel.after_s", self.cancels.least_s, late))
         own = set(self.declared) | (set(known) - set(reference))
-        taken = f"is the reference's, or what the load itself counts: call yours something else than {', '.join(TAKEN)}"
+        taken = f"must have another name: this is an operation of the reference, or one of {', '.join(TAKEN)}"
         errors += [
-            InputError(source, f"operations.{name}", name, taken)
+            InputError(source, f"operations.{name}", ABSENT, taken)
             for name in sorted(own)
             if name in reference or name in TAKEN or name.startswith("ws_")
         ]

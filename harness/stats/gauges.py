@@ -11,11 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-import numpy as np
-
-# Fewer windows say little of the one in twenty.
-MIN_WINDOWS = 20
-
 
 @dataclass(frozen=True, slots=True)
 class GaugeKind:
@@ -37,10 +32,8 @@ class GaugeKind:
     pooled: bool = False
     rotates: bool = False
 
-    def wander_with(self, pool_max: int = 0, learned: float | None = None) -> float:
-        """Return the wander beside a pool of at most `pool_max`, or what was `learned` from known-good windows."""
-        if learned is not None:
-            return learned
+    def wander_with(self, pool_max: int = 0) -> float:
+        """Return the wander beside a pool of at most `pool_max`."""
         return max(self.wander, float(pool_max)) if self.pooled else self.wander
 
 
@@ -83,15 +76,3 @@ def kind_of(series: str) -> GaugeKind | None:
         if any(fnmatchcase(series, name) for name in kind.series):
             return kind
     return None
-
-
-def learned_wander(growths: Sequence[float]) -> float | None:
-    """Return the wander that known-good windows show: the 95th percentile of their growths, in the gauge's unit.
-
-    `growths` are `Leak.growth` of windows as long as those to be judged; NaN,
-    where nothing was measured, does not count. None with fewer than 20; never
-    less than 0.
-    """
-    known = np.asarray(growths, dtype=np.float64)
-    known = known[~np.isnan(known)]
-    return max(0.0, float(np.percentile(known, 95))) if len(known) >= MIN_WINDOWS else None

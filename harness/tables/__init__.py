@@ -24,7 +24,19 @@ from harness.tables.reading import read, read_environment, read_toml
 from harness.tables.rules import one_of, rule, unknown_key
 from harness.tables.schema import json_schema_text, marked_schema
 from harness.tables.table import Broken, Gathered, Table, keys_of, table, validate
-from harness.tables.words import Among, ByHand, Choice, Listed, Name, Names, SeriesName, Tagged, Text, is_series_name
+from harness.tables.words import (
+    Among,
+    ByHand,
+    Choice,
+    Listed,
+    Name,
+    Names,
+    SeriesName,
+    Some,
+    Tagged,
+    Text,
+    is_series_name,
+)
 
 __all__ = [
     "Among",
@@ -50,6 +62,7 @@ __all__ = [
     "Rate",
     "SeriesName",
     "Size",
+    "Some",
     "Table",
     "Tagged",
     "Text",

@@ -79,10 +79,11 @@ def _takes(field: Mapping[str, Any]) -> str:
         return " or ".join(dict.fromkeys(_takes(each) for each in members if each != {"type": "null"}))
     if isinstance(inner := field.get("items", field.get("additionalProperties")), Mapping):
         return f"{'list' if 'items' in field else 'table'} of: {_takes(inner)}"
-    kind = str(field.get("type"))
-    return _WORDS.get(kind, "any value") + "".join(_bounds(field))
+    kinds = field.get("type", [])
+    words = [_WORDS[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds)]
+    return (" or ".join(words) or "any value") + "".join(_bounds(field))
 
 
 def _bounds(field: Mapping[str, Any]) -> Iterator[str]:
     names = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
-    yield from (f" {word} {field[key]:g}" for key, word in names.items() if key in field)
+    yield from (f" {word} {plain(field[key])}" for key, word in names.items() if key in field)

@@ -40,7 +40,7 @@ def read(kind: type[_T], source: str, table: object, *, where: str = "") -> _T:
 def read_toml(path: Path) -> dict[str, object]:
     """Return what a TOML file holds. Raises InputError when it cannot be read or is none."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(str(path), "file", path.name, f"must be readable ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

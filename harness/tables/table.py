@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from harness.tables.rules import one_line, rule, translate
 
@@ -54,12 +54,14 @@ class Gathered:
             yield
         except ValidationError as error:
             for each in error.errors(include_url=False):
-                if not self._note_named(each, *place):
+                said = str(each.get("ctx", {}).get("error", ""))
+                if each["loc"] or not self._note_named(said, each["input"], *place):
                     self.refuse(translate(each, self._known), each["input"], *place, *each["loc"])
         except PydanticCustomError as error:
             self.refuse(error, value, *place)
         except ValueError as error:
-            self.refuse(rule(one_line(str(error)), quoting=True), value, *place)
+            if not self._note_named(str(error), value, *place):
+                self.refuse(rule(one_line(str(error)), quoting=True), value, *place)
 
     def refuse(self, error: PydanticCustomError, value: object, *place: _Part) -> None:
         """Note that the value at a place below breaks a rule."""
@@ -72,10 +74,10 @@ class Gathered:
         if self._errors:
             raise ValidationError.from_exception_data("table", self._errors, hide_input=True)
 
-    def _note_named(self, error: ErrorDetails, *place: _Part) -> bool:
+    def _note_named(self, said: str, given: object, *place: _Part) -> bool:
         """Note what a record said of one of its keys when it was made; return whether it was such an error."""
-        given, match = error["input"], _NAMED.fullmatch(str(error.get("ctx", {}).get("error", "")))
-        if error["loc"] or not isinstance(given, Mapping) or match is None:
+        match = _NAMED.fullmatch(said)
+        if not isinstance(given, Mapping) or match is None:
             return False
         key = next((key for key in (match[1], match[1].removesuffix("_s")) if key in self._known), None)
         if key is None:
@@ -95,7 +97,8 @@ def _wrapped(kind: type, inner: CoreSchema) -> CoreSchema:
             for key, text in made.check() if hasattr(made, "check") else ():
                 path = (key,) if isinstance(key, str) and key else tuple(key)
                 there, given = _look_up(value, path)
-                found.refuse(rule(text, absent=not there), given, *path)
+                # Of a table itself there is nothing to show.
+                found.refuse(rule(text, absent=not (there and path)), given, *path)
         found.finish()
         return made
 
@@ -115,7 +118,7 @@ def _look_up(value: Any, path: tuple[_Part, ...]) -> tuple[bool, Any]:
 class Table(BaseModel):
     """A user's table: its fields are the keys, the text under each is its documentation.
 
-    A key that is no name in Python has it as `Field(alias=...)`.
+    A key that is no name in Python is its field's `validation_alias` and `serialization_alias`.
     """
 
     model_config = _CONFIG

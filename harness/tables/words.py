@@ -25,6 +25,12 @@ def _check_text(value: str) -> str:
     return value
 
 
+def _check_some(values: tuple[_T, ...]) -> tuple[_T, ...]:
+    if not values:
+        raise rule("must have at least one entry")
+    return values
+
+
 def _check_unique(values: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(values)) < len(values):
         raise rule("must not name anything twice")
@@ -50,8 +56,11 @@ Name = Text
 SeriesName = Annotated[str, AfterValidator(_check_series), Field(json_schema_extra={"pattern": f"^{_SERIES.pattern}$"})]
 # A list, as a tuple.
 Listed = Annotated[tuple[_T, ...], Strict(strict=False)]
+# The same of at least one entry. (A length that pydantic checks is that of the entries which are right.)
+_ENTRIES = Field(json_schema_extra={"minItems": 1})
+Some = Annotated[tuple[_T, ...], Strict(strict=False), AfterValidator(_check_some), _ENTRIES]
 # At least one name, each once.
-Names = Annotated[tuple[Name, ...], Strict(strict=False), Field(min_length=1), AfterValidator(_check_unique)]
+Names = Annotated[Some[Name], AfterValidator(_check_unique)]
 # A member of an enumeration, written as its value.
 Choice = Annotated[_T, Strict(strict=False)]
 

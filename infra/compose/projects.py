@@ -26,7 +26,7 @@ from infra import engine
 RUNNER_LABEL = "heavyweather.runner"
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
-# What docker-compose.yml calls a stack that somebody started by hand: theirs to remove.
+# What docker-compose.yml calls a stack that a user started by hand: theirs to remove.
 BY_HAND = "manual"
 
 # Removing a container waits for its processes to die and its layers to be unmounted.
@@ -64,9 +64,9 @@ def death(client: docker.DockerClient, project: str, service: str) -> str | None
 
 
 def sweep(client: docker.DockerClient, project: str) -> None:
-    """Remove whatever carries the project's label until nothing does. Raises NotReady after a limit.
+    """Remove all that carries the project's label until nothing does. Raises NotReady after a limit.
 
-    It looks again each time: the engine may still be finishing a creation
+    It checks again each time: the engine may still be finishing a creation
     that an interrupted Compose asked for.
     """
     label = f"{PROJECT_LABEL}={project}"
@@ -107,7 +107,7 @@ def remove_project(name: str) -> None:
 
 
 def is_alive(runner: str) -> bool:
-    """Tell whether the process that a label names, as `ProcessId` writes itself, still runs."""
+    """Return whether the process that a label names, as `ProcessId` writes itself, still runs."""
     try:
         return ProcessId.parse(runner).lives
     except ValueError:

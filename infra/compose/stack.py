@@ -97,9 +97,9 @@ class ComposeStack:
             self._start()
             self._versions = {**self._seen_versions(choices), "compose": compose}
         except BaseException as failure:
-            # Also for Ctrl-C: containers must not outlive the run that wanted them.
+            # Also for Ctrl-C: containers must not outlive their run.
             try:
-                # At once: a program still starting as a container's first process is deaf to a polite stop.
+                # At once: a program still starting as a container's first process ignores SIGTERM.
                 self._take_down(grace_s=0)
             except HeavyweatherError as error:
                 failure.add_note(f"and taking the stack down failed: {error}")
@@ -118,10 +118,10 @@ class ComposeStack:
             if container.status == "paused":
                 with contextlib.suppress(APIError):
                     container.unpause()
-        # Whatever Compose fails to do is done by the sweep, so its exit code decides nothing.
+        # What Compose fails to do is done by the sweep, so its exit code decides nothing.
         with contextlib.suppress(StackError):
             self._compose("stop", "--timeout", str(grace_s), limit_s=_COMMAND_S)
-        # After the stop, so that what a service said while it stopped is in its log.
+        # After the stop, so that what a service wrote while it stopped is in its log.
         save_logs(client, self.project, self._plan.run_folder)
         with contextlib.suppress(StackError):
             self._compose("down", "--volumes", "--remove-orphans", "--timeout", "0", limit_s=_COMMAND_S)
@@ -138,7 +138,7 @@ class ComposeStack:
         """Return where a hop's proxy listened at `up`: its container's own address, or else its published port.
 
         Behind a published port on the loopback stands a forwarder of Docker's that accepts
-        for its own part: through it a refusal or a reset looks like an orderly close.
+        for its own part: through it a refusal or a reset arrives as an orderly close.
         """
         published = self._port(f"hop {hop}")
         if self._proxy_address is None:
@@ -155,7 +155,7 @@ class ComposeStack:
 
     @engine.answering()
     def services(self) -> tuple[ContainerRef, ...]:
-        """Return the containers as they are now: one that was made anew has a new id."""
+        """Return the containers as they are now: one that was made again has a new id."""
         found = {c.labels[SERVICE_LABEL]: str(c.id) for c in containers(self._client(), self.project)}
         where = engine.address()
         return tuple(ContainerRef(service, found[service], where) for service in SERVICES if service in found)
@@ -196,7 +196,7 @@ class ComposeStack:
         return dict(self._versions)
 
     def _connect_alone(self) -> docker.DockerClient:
-        """Return a client, having made sure that a failure of ours cannot take down somebody else's stack."""
+        """Return a client, having made sure that a failure of ours cannot take down another user's stack."""
         client = engine.connect()
         if containers(client, self.project):
             client.close()
@@ -260,7 +260,7 @@ class ComposeStack:
         self._absent["auth"] = reason
         self._environment["HW_AUTH_URL"] = ""
         self._compose("rm", "--stop", "--force", "auth", limit_s=_COMMAND_S)
-        # Makes api anew, as its environment has changed.
+        # Makes api again, as its environment has changed.
         self._compose(*_UP, *(service for service in SERVICES if service != "auth"), limit_s=_COMMAND_S)
 
     def _wait_for(self, service: str) -> None:
@@ -279,7 +279,7 @@ class ComposeStack:
         wait_until(what or service, alive_and_well, limit_s=_HEALTHY_S)
 
     def _health(self, service: str) -> str | None:
-        """Ask a service once, past the proxies: whether it is alive, whatever stands behind it."""
+        """Ask a service once, past the proxies: whether it is alive, independent of its dependencies."""
         if service in {"api", "auth"}:
             return http_health(f"{self.endpoint(service).url}/health")
         return self._checks(service)[service]()
@@ -316,7 +316,7 @@ class ComposeStack:
         client = self._client()
         images = {service: choice for choice in choices for service in KINDS[choice.kind]}
         hops = (
-            "by their containers' addresses" if self._proxy_address else "by published ports: resets look like closes"
+            "by their containers' addresses" if self._proxy_address else "by published ports: resets arrive as closes"
         )
         seen = {"docker": str(client.version()["Version"]), "hops": f"reached {hops}"}
         for container in containers(client, self.project):

@@ -2,7 +2,7 @@
 
 An image named by the environment always wins. Otherwise upstream's is taken
 where it is already present, and before anything is downloaded an offline image
-is looked for: a machine that has built those usually has no registry.
+is searched: a machine that has built those usually has no registry.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def choose(
     """Return one choice for each kind.
 
     `configured` maps kind to the image that docker-compose.yml arrives at with
-    this environment; `present` tells whether an image is on this machine.
+    this environment; `present` returns whether an image is on this machine.
     """
     return tuple(_choose(kind, configured[kind], environment, present) for kind in KINDS)
 

@@ -1,7 +1,7 @@
-"""Brings each chosen image onto this machine, or says in one line how the user can.
+"""Brings each chosen image onto this machine, or explains in one line how the user can.
 
 Images are fetched before anything starts, so that one which cannot be had is
-told apart from a service that fails.
+distinguished from a service that fails.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def supply(client: docker.DockerClient, choice: Choice, compose: Callable[[str],
     `compose` runs a Compose command of several words for the stack's project, and raises StackError.
     """
     users = " ".join(KINDS[choice.kind])
-    # The services are built each time: an image older than the sources would test code nobody is looking at.
+    # The services are built each time: an image older than the sources would test other code.
     if choice.kind == "services" and choice.source == "offline":
         offline.build(client, ("services",))
     elif choice.kind == "services" and choice.source == "upstream":
@@ -33,7 +33,7 @@ def supply(client: docker.DockerClient, choice: Choice, compose: Callable[[str],
 
 
 def is_present(client: docker.DockerClient, image: str) -> bool:
-    """Tell whether an image is on this machine."""
+    """Return whether an image is on this machine."""
     try:
         client.images.get(image)
     except ImageNotFound:

@@ -1,4 +1,4 @@
-"""Brings a system up as processes of this machine, and ends them whatever happens."""
+"""Brings a system up as processes of this machine, and ends them however the run ends."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Installed:
     toxiproxy: Path
 
     def versions(self, *, dsn: str, redis_url: str) -> dict[str, str]:
-        """Return service to version, the stores' as they tell it themselves, and where each is from."""
+        """Return service to version, the stores' as they report it themselves, and where each is from."""
         reference = f"reference service, Python {platform.python_version()}, starlette {metadata.version('starlette')}"
         return {
             "postgres": postgres_version(dsn) + _from(self.postgres),

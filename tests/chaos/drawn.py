@@ -2,52 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from hypothesis import strategies as st
 
-from chaos.faults.fault import Drawn, Fault
+from chaos.faults.fault import Fault, can_be_ramped
 from chaos.faults.kinds import KINDS
+from chaos.faults.ranges import choices_of, hints_of
 from chaos.profile.swizzle import Swizzle
-from chaos.profile.timeline import At, Entry, Every, Ramp, is_adjustable
+from chaos.profile.timeline import At, Entry, Every, Ramp
 
-FRACTIONS = st.sampled_from([0.01, 0.25, 1 / 3, 0.999])
-SHORT_S = st.integers(2, 900).map(lambda n: n / 1000)
-DIRECTIONS = st.sampled_from(["upstream", "downstream", "both"])
-WAYS = st.sampled_from(["both", "upstream", "downstream"])
-# Parameters that a fault can have, whatever its target.
-PARAMETERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
-    "latency": {"rtt_s": SHORT_S},
-    "jitter": {"rtt_s": st.sampled_from([0.5, 0.7]), "spread_s": st.sampled_from([0.1, 1 / 3])},
-    "bandwidth": {"bytes_per_s": st.integers(1, 100).map(lambda n: n * 1000.0), "direction": DIRECTIONS},
-    "slow_close": {"delay_s": SHORT_S, "direction": DIRECTIONS},
-    "slicer": {"size_bytes": st.integers(1, 1000), "delay_s": SHORT_S},
-    "limit_data": {"limit_bytes": st.integers(1, 10**6)},
-    "blackhole_established": {"direction": DIRECTIONS},
-    "half_open": {"silence_s": st.sampled_from([1.0, 30.0])},
-    "partition": {"direction": WAYS},
-    "packet_loss": {"fraction": FRACTIONS, "direction": WAYS},
-    "reorder": {"fraction": FRACTIONS, "delay_s": SHORT_S},
-    "corruption": {"fraction": FRACTIONS},
-    "terminate": {"grace_s": st.sampled_from([0.5, 10.0])},
-    "restart": {"grace_s": st.sampled_from([0.5, 10.0])},
-    "squeeze": {"cpu_cores": st.sampled_from([0.1, 0.5, 1 / 3]), "memory_bytes": st.sampled_from([2.0**27, 2.0**30])},
-    "flush_cache": {"fraction": FRACTIONS},
-    "fill_disk": {"leave_bytes": st.sampled_from([2**26, 2**28])},
-    "exhaust_connections": {"leave": st.integers(0, 10)},
-}
+# Around what a kind has as its example: less of it, and odd fractions.
+SHARES = st.sampled_from([1, 0.5, 0.9, 1 / 3])
 
 
 @st.composite
 def faults(draw: st.DrawFn, kinds: tuple[str, ...] = tuple(KINDS)) -> Fault:
-    """Draw a fault of any kind."""
-    kind = draw(st.sampled_from(kinds))
-    values = {name: draw(values) for name, values in PARAMETERS.get(kind, {}).items()}
-    fault: Fault = KINDS[kind](target="redis", **values)
-    return fault
+    """Draw a fault of any kind: its example, and where its rules allow it one beside that."""
+    kind = KINDS[draw(st.sampled_from(kinds))]
+    example = kind(target="redis", **kind.example)
+    values: dict[str, Any] = {}
+    for name, hint in hints_of(kind):
+        value = getattr(example, name)
+        if choices := choices_of(hint):
+            values[name] = draw(st.sampled_from(choices))
+        elif isinstance(value, int | float):
+            values[name] = type(value)(value * draw(SHARES))
+    try:
+        drawn: Fault = dataclasses.replace(example, **values)
+    except ValueError:
+        return example  # type: ignore[no-any-return]  # a registered class is a fault
+    return drawn
 
 
-RAMPED = tuple(kind for kind, made in KINDS.items() if is_adjustable(made) and not issubclass(made, Drawn))
+RAMPED = tuple(name for name, kind in KINDS.items() if can_be_ramped(kind))
 
 
 @st.composite

@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
+from chaos.faults.kinds import KINDS
 from chaos.faults.packets import netem as qdisc
 from chaos.faults.packets import nftables as firewall
 from chaos.faults.stores.ballast import BALLAST_PREFIX
 from chaos.healing.guardian import LOG_NAME
 from chaos.healing.heal import clear, describe_residue
-from chaos.healing.ledger import FILE_NAME, read_open
+from chaos.healing.ledger import FILE_NAME, read_ledger
 from chaos.sight import Seen
 from harness.errors import ChaosError, NotReady
 from harness.wait import wait_until
@@ -45,69 +46,46 @@ STEPS: Mapping[str, Mapping[str, object]] = {
     "closed": {"after_record": "closed f1_"},
 }
 Faults = Mapping[str, Mapping[str, object]]
-LINK_FAULTS: Faults = {
-    "latency": {"rtt_s": 0.2},
-    "jitter": {"rtt_s": 0.2, "spread_s": 0.1},
-    "bandwidth": {"bytes_per_s": 100_000.0},
-    "slow_close": {"delay_s": 0.3},
-    "slicer": {"size_bytes": 64, "delay_s": 0.01},
-    "limit_data": {"limit_bytes": 1000},
-    "down": {},
-    "rst_live": {},
-    "blackhole_established": {},
-    "half_open": {"silence_s": 1.0},
+# What the reference system has for a kind to be aimed at, by what the kind says that it breaks.
+TARGETS: Mapping[str, str] = {
+    "hop": "api_redis",
+    "hop or service": "api_redis",
+    "service": "auth",
+    "container": "auth",
+    "store": "postgres",
+    "`redis`": "redis",
+    "service, or `run`": "disk",
+    "anything": "nothing",
 }
-PACKET_FAULTS: Faults = {
-    "partition": {},
-    "syn_drop": {},
-    "packet_loss": {"fraction": 0.5},
+IN_CONTAINERS: Faults = {name: {"target": TARGETS[kind.on], **kind.example} for name, kind in KINDS.items()}
+# What only its own runner can start again: not on a stack that outlives its runners.
+ENDINGS = {"kill", "terminate", "restart"}
+EVERYWHERE: Faults = {
+    kind: parameters
+    for kind, parameters in IN_CONTAINERS.items()
+    if KINDS[kind].needs.processes and kind not in {"noop", *ENDINGS}
 }
-MANGLING_FAULTS: Faults = {
-    "reorder": {"fraction": 0.5, "delay_s": 0.1},
-    "corruption": {"fraction": 0.5},
-}
-OTHERS: Faults = {
-    "pause": {"target": "auth"},
-    "flush_cache": {"target": "redis"},
-    "fill_disk": {"target": "disk", "leave_bytes": 1 << 20},
-    "exhaust_connections": {"target": "postgres"},
-}
-ENDINGS: Faults = {
-    "kill": {"target": "auth"},
-    "terminate": {"target": "auth", "grace_s": 2.0},
-    "restart": {"target": "auth", "grace_s": 2.0},
-}
-
-
-def on_hop(faults: Faults) -> dict[str, Mapping[str, object]]:
-    return {kind: {"target": "api_redis", **parameters} for kind, parameters in faults.items()}
-
-
-EVERYWHERE: Faults = {**on_hop({**LINK_FAULTS, **PACKET_FAULTS, **MANGLING_FAULTS}), **OTHERS}
-IN_CONTAINERS: Faults = {
-    **EVERYWHERE,
-    **ENDINGS,
-    "squeeze": {"target": "auth", "cpu_cores": 0.5, "memory_bytes": 400_000_000},
-}
-# What is put back otherwise in containers than in processes; the rest they have in common.
+# What is undone otherwise in containers than in processes; the rest they have in common.
 OF_CONTAINERS: Faults = {
     kind: parameters
     for kind, parameters in IN_CONTAINERS.items()
-    if WHOLE_MATRIX or kind in {"latency", "rst_live", "partition", "packet_loss", "pause", "squeeze", *ENDINGS}
+    if (WHOLE_MATRIX and kind != "noop")
+    or kind in {"latency", "rst_live", "partition", "packet_loss", "pause", "squeeze", *ENDINGS}
 }
 # As many as there can be at once, on one stack.
-TOGETHER: Sequence[tuple[str, Mapping[str, object]]] = [
-    ("flush_cache", {"target": "redis"}),
-    ("fill_disk", {"target": "disk", "leave_bytes": 1 << 20}),
-    ("exhaust_connections", {"target": "postgres"}),
-    ("latency", {"target": "client_api", "rtt_s": 0.2}),
-    ("bandwidth", {"target": "client_api", "bytes_per_s": 10_000.0}),
-    ("blackhole_established", {"target": "client_auth"}),
-    ("down", {"target": "api_auth"}),
-    ("packet_loss", {"target": "api_postgres", "fraction": 0.5}),
-    ("partition", {"target": "api_redis"}),
-    ("pause", {"target": "auth"}),
-]
+_ELSEWHERE: Faults = {
+    "flush_cache": {},
+    "fill_disk": {},
+    "exhaust_connections": {},
+    "latency": {"target": "client_api"},
+    "bandwidth": {"target": "client_api", "bytes_per_s": 10_000.0},
+    "blackhole_established": {"target": "client_auth"},
+    "down": {"target": "api_auth"},
+    "packet_loss": {"target": "api_postgres"},
+    "partition": {},
+    "pause": {},
+}
+TOGETHER = [(kind, {**IN_CONTAINERS[kind], **other}) for kind, other in _ELSEWHERE.items()]
 # For a start.
 BY_HAND = {"down", "fill_disk", "kill", "squeeze"}
 # What has no inverse has no step between the undoing and its end.
@@ -171,7 +149,7 @@ class Stage:
     def heal_by_hand(self, kind: str, parameters: Mapping[str, object]) -> None:
         """Have a runner and its guardian die with a fault in place: that is seen, and put back by hand."""
         with self.died([(kind, parameters)], guardian=True, **STEPS["injected"]) as (_, ledger):
-            assert {entry.fault for entry in read_open(ledger)} == {kind}
+            assert {entry.fault for entry in read_ledger(ledger).open} == {kind}
             if kind not in GONE_WITH_THE_RUNNER:
                 assert self.broken() != []
             left = len(describe_residue(self.runs))
@@ -195,7 +173,7 @@ class Stage:
 
     def unclean(self, ledger: Path) -> str | None:
         """Return what of the stack is not as it should be."""
-        left = [str(entry) for entry in read_open(ledger)] + self.broken()
+        left = [str(entry) for entry in read_ledger(ledger).open] + self.broken()
         return "; ".join(left) or None
 
     def broken(self) -> list[str]:
@@ -250,7 +228,8 @@ def disk() -> Iterator[Path | None]:
 
 def cells(faults: Faults) -> list[tuple[str, str]]:
     """Return the (kind, step) pairs to go through: all, or for each kind one in turn and for the first one all."""
-    first, *others = faults
+    first = "latency"
+    others = [kind for kind in faults if kind != first]
     every = {kind: [step for step in STEPS if step != "undoing" or kind not in NOTHING_TO_UNDO] for kind in faults}
     if WHOLE_MATRIX:
         return [(kind, step) for kind, steps in every.items() for step in steps]
@@ -265,8 +244,9 @@ def by_hand(faults: Faults) -> list[str]:
 
 def skip_unless_possible(stage: Stage, kind: str) -> None:
     """Skip, with the reason, what this machine's kernel does not have."""
-    reason = firewall.unavailable(None) if kind in PACKET_FAULTS else None
-    reason = qdisc.unavailable() if kind in MANGLING_FAULTS else reason
+    needs = KINDS[kind].needs.containers
+    reason = firewall.unavailable(None) if "nftables" in needs else None
+    reason = reason or (qdisc.unavailable() if "netem" in needs else None)
     reason = "a disk of its own needs root" if kind == "fill_disk" and not stage.disk else reason
     if reason:
         pytest.skip(reason)

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos.conductor import Conductor
-from chaos.faults.fault import Noop
 from chaos.faults.links.down import DownFault
 from chaos.faults.links.latency import LatencyFault
-from chaos.healing.ledger import FILE_NAME, Ledger, read_open
+from chaos.faults.noop import Noop
+from chaos.healing.ledger import FILE_NAME, Ledger, read_ledger
 from chaos.profile.timeline import At, Planned, expand
 from chaos.sight import Sight
 from chaos.targets import Targets
@@ -355,4 +355,4 @@ def test_a_look_that_hangs_keeps_no_other_fault_from_coming_in_time(tmp_path: Pa
         entries = [At(0.0, 0.3, LatencyFault("a", 0.2)), At(0.1, 0.1, DownFault("b"))]
         conductor.play(expand(entries, seed=1), start_s=0.0)
     assert told.index("injected down b") < told.index("proved latency a")
-    assert read_open(tmp_path / FILE_NAME) == []
+    assert read_ledger(tmp_path / FILE_NAME).open == ()

@@ -12,7 +12,7 @@ import pytest
 
 from chaos.faults.services.processes import stopped_in
 from chaos.healing.heal import clear
-from chaos.healing.ledger import FILE_NAME, read_open
+from chaos.healing.ledger import FILE_NAME, read_ledger
 from harness.wait import wait_until
 from infra.local.leftovers import read_record
 from infra.local.stack import LocalStack
@@ -31,7 +31,11 @@ from tests.chaos.matrix import (
     write_table,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it is tested by POSIX signals")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="it is tested by POSIX signals"),
+    # The tables of the whole machine are looked at.
+    pytest.mark.xdist_group("firewall"),
+]
 
 
 class LocalStage(Stage):
@@ -101,7 +105,7 @@ def test_a_stack_of_the_runners_own_dies_with_it_and_leaves_nothing_open(tmp_pat
         assert record is not None
         left = [f"{living.mark.service} lives" for living in record.living]
         left += [each for each in record.folders if Path(each).exists()]
-        return lives(guardian) or "; ".join([*left, *map(str, read_open(folder / FILE_NAME))]) or None
+        return lives(guardian) or "; ".join([*left, *map(str, read_ledger(folder / FILE_NAME).open)]) or None
 
     try:
         died_s, guardian = child.event("dies")["unix_s"], child.event("guarded")["pid"]

@@ -32,6 +32,9 @@ from tests.chaos.matrix import (
 
 pytestmark = [
     pytest.mark.needs_docker,
+    pytest.mark.thorough,
+    # The tables of the whole machine are looked at.
+    pytest.mark.xdist_group("firewall"),
     pytest.mark.skipif(sys.platform == "win32", reason="it is tested by POSIX signals"),
 ]
 

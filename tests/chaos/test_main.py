@@ -17,11 +17,14 @@ from chaos.healing.ledger import Entry, Ledger
 from harness.root import ROOT
 from tests.chaos.conftest import Toxiproxy
 
+# The tables of the whole machine are looked at.
+pytestmark = pytest.mark.xdist_group("firewall")
+
 LIMIT_S = 30.0
 LEAVE = """
 import sys
 from pathlib import Path
-from chaos.ledger import *
+from chaos.healing.ledger import *
 from chaos.undo import Step
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True)

@@ -16,7 +16,7 @@ from harness.judging.judge import judge
 from harness.judging.series import RunSeries
 from harness.judging.source import RunSource
 from harness.records import Event, FaultWindow, Outcome, Sample
-from harness.verdict import Finding
+from harness.verdict import Result
 
 TICKS = 120
 WARM_S = 20.0
@@ -109,7 +109,7 @@ def evidence(folder: Path, tick: Tick = healthy, *, ticks: int = TICKS, **change
     return Evidence(**({"planned_faults": len(fields["faults"])} | fields))
 
 
-def judged(folder: Path, run: Evidence, budget: Budget | None = None) -> list[Finding]:
-    """Return what every check says of a run whose journal is in `folder`."""
+def judged(folder: Path, run: Evidence, budget: Budget | None = None) -> list[Result]:
+    """Return what every check decides and measures of a run whose journal is in `folder`."""
     with JournalReader(folder) as journal:
         return judge(run, budget or Budget(), RunSource(journal, run))

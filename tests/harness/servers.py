@@ -44,11 +44,12 @@ class Connections:
             await self._handler(reader, writer)
 
     async def end(self) -> None:
-        for task, writer in self._open.items():
+        # One by one: another that was accepted before may come while one is waited for.
+        while self._open:
+            task, writer = self._open.popitem()
             task.cancel()
             writer.transport.abort()
-        await asyncio.gather(*self._open)
-        for writer in self._open.values():
+            await asyncio.gather(task)
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
@@ -84,10 +85,12 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(LIMIT_S)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(LIMIT_S)
-        self._loop.close()
+        try:
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(LIMIT_S)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(LIMIT_S)
+            self._loop.close()
 
     async def _end(self) -> None:
         self._server.close()

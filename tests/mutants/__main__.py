@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from tests.mutants.catalogue import Index, Mutant, Place, mirror_of, nearest, read_mutants
-from tests.mutants.trials import Copy, Ended, Fate, limit_s, try_rest
+from tests.mutants.trials import NEEDY, Copy, Ended, Fate, limit_s, try_rest
 
 ROOT = Path(__file__).resolve().parents[2]
 # The house's rules are about texts: what they say of a mutant proves nothing of the code.
@@ -42,28 +43,30 @@ class Bench:
     """Copies of the tree, each lent to one thread at a time."""
 
     def __init__(self, folder: Path, paths: Sequence[PurePosixPath], jobs: int) -> None:
-        self._copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
-        self._jobs = jobs
-        for number in range(jobs):
-            self._copies.put(Copy(ROOT, paths, folder / str(number)))
+        self._all = [Copy(ROOT, paths, folder / str(number)) for number in range(jobs)]
+        self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        for copy in self._all:
+            self._free.put(copy)
 
     def each(self, work: Callable[[Copy, T], None], things: Iterable[T]) -> None:
         """Do `work(copy, thing)` for each thing, as many at once as there are copies."""
 
         def lent(thing: T) -> None:
-            copy = self._copies.get()
+            copy = self._free.get()
             try:
                 work(copy, thing)
             finally:
-                self._copies.put(copy)
+                self._free.put(copy)
 
-        with ThreadPoolExecutor(self._jobs) as pool:
+        with ThreadPoolExecutor(len(self._all)) as pool:
             begun = [pool.submit(lent, thing) for thing in things]
             try:
                 for done in begun:
                     done.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                for copy in self._all:
+                    copy.stop()
                 raise
 
 
@@ -73,7 +76,7 @@ class Session:
     def __init__(self, bench: Bench, tests: Sequence[PurePosixPath], *, heavy: bool) -> None:
         self._bench = bench
         self._tests = tests
-        self._marked = "" if heavy else "not (needs_docker or needs_browser)"
+        self._marked = "" if heavy else f"not ({NEEDY})"
         self._heavy = heavy
         self.fates: dict[str, Fate] = {}
 
@@ -140,7 +143,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--list", action="store_true", help="only say which there are, and whether each is found")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many at once, each in a copy of its own")
     parser.add_argument("--mirror", action="store_true", help="leave out what survivors are tried against besides")
-    parser.add_argument("--all", action="store_true", help="use the tests that need an engine or a browser as well")
+    parser.add_argument(
+        "--all", action="store_true", help="use tests as well that take long, or need an engine or a browser"
+    )
     options = parser.parse_args(arguments)
     paths = list_files(ROOT)
     mutants = read_mutants()
@@ -174,4 +179,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Stopped by whatever, what it has started is ended and its copies are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -4,10 +4,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.mutants.catalogue import Index, Mutant
+from tests.mutants.catalogue import FOLDER, Index, Mutant
 from tests.mutants.trials import Copy, Fate, try_rest
 
 FILES = {
+    "tests/mutants/unshrunk.py": (FOLDER / "unshrunk.py").read_text(encoding="utf-8"),
     "room/sums.py": "def total(values):\n    n = 0\n    while n < 1:\n        n += 1\n    return sum(values) + n - 1\n",
     "tests/test_sums.py": "from room.sums import total\n\ndef test_total():\n    assert total([1, 2]) == 3\n",
     "tests/test_other.py": "def test_other():\n    assert True\n",

@@ -21,8 +21,9 @@ from pathlib import Path, PurePosixPath
 
 from tests.mutants.catalogue import Mutant, Place
 
-# Marked tests need more than this machine may have; they come last, and only when asked for.
-_HEAVY = "needs_docker or needs_browser"
+# What a machine may not have is used only when asked for, and then last, as is what takes long.
+NEEDY = "needs_docker or needs_browser"
+_HEAVY = f"thorough or {NEEDY}"
 # A mutant may make tests wait for what never comes: so much longer than without it, and then it is taken for killed.
 _SLACK_S, _SLOWER = 60.0, 5
 # All tests one after another on two slow cores, and as much again.
@@ -65,8 +66,9 @@ class Copy:
 
     def __init__(self, root: Path, paths: Sequence[PurePosixPath], folder: Path) -> None:
         self.folder = folder
-        # By this Hypothesis draws the same each time and knows no deadlines, which a busy machine would miss.
-        self._environment = os.environ | {"CI": "true"}
+        self._environment = dict(os.environ)
+        self._process: subprocess.Popen[str] | None = None
+        self._stopped = False
         for path in paths:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / path, folder / path)
@@ -87,11 +89,14 @@ class Copy:
             path.write_text(place.source, encoding="utf-8")
             os.utime(path, ns=(former.st_atime_ns, former.st_mtime_ns))
 
-    def run(self, tests: Sequence[str], *, limit_s: float, marked: str = f"not ({_HEAVY})") -> Ended:
+    def run(self, tests: Sequence[str], *, limit_s: float, marked: str = "") -> Ended:
         """Run tests until one fails."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", marked, *tests]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+        command += ["-p", "tests.mutants.unshrunk", "-m", marked, *tests]
         began_s = time.monotonic()
-        process = subprocess.Popen(
+        if self._stopped:
+            raise KeyboardInterrupt
+        self._process = process = subprocess.Popen(
             command,
             cwd=self.folder,
             env=self._environment,
@@ -109,8 +114,16 @@ class Copy:
             if isinstance(error, subprocess.TimeoutExpired):
                 return Ended(None, time.monotonic() - began_s)
             raise
+        if self._stopped:
+            raise KeyboardInterrupt
         failed = _FAILURE.search(told)
         return Ended(process.returncode, time.monotonic() - began_s, failed[1].removesuffix(":") if failed else "")
+
+    def stop(self) -> None:
+        """Interrupt what runs, and run nothing more; from any thread."""
+        self._stopped = True
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGINT)
 
 
 def limit_s(control: Ended) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.journal import Journal
 from harness.records import Event
-from harness.verdict import Decision, Finding, Verdict
+from harness.verdict import Decision, Finding, Measurement, Verdict
 
 OPERATIONS = ("cache_get", "ledger_write", "rpc_echo")
 SERVICES = {"api": 60e6, "postgres": 90e6, "redis": 9e6}
@@ -35,7 +35,9 @@ EVENTS = (
 
 FINDINGS = (
     Finding("generator", Verdict.PASS, "late in 0% of 150 ticks", "at most 10% of ticks", "generator", "on time"),
-    Finding("recovery", Verdict.PASS, "1.0 s", "10.0 s", "latency api_postgres", "recovery 1.0 s <= budget 10.0 s"),
+    Finding(
+        "recovery", Verdict.PASS, "1.0 s", "10.0 s", "latency api_postgres", "recovery latency api_postgres: 1.0 s"
+    ),
     Finding("faults", Verdict.INCONCLUSIVE, "no effect seen", "effect seen", "pause api", "fault pause api: nothing"),
     Finding(
         "recovery",
@@ -43,8 +45,11 @@ FINDINGS = (
         "12.4 s (last bad 12.0 s)",
         "10.0 s",
         "down api_redis",
-        "recovery 12.4 s (last bad 12.0 s) > budget 10.0 s (down api_redis, heal at 93.2 s, seed 7331)",
+        "recovery down api_redis: 12.4 s (last bad 12.0 s), allowed 10.0 s, heal at 93.2 s",
     ),
+)
+MEASUREMENTS = (
+    Measurement("mttr", "mean 6.7 s", "all faults", "recovery time: mean 6.7 s (n=2, 0 censored)", {"mean_s": 6.7}),
 )
 
 
@@ -54,6 +59,7 @@ def write_run(
     ticks: int = 150,
     events: Iterable[Event] = EVENTS,
     findings: tuple[Finding, ...] = FINDINGS,
+    measurements: tuple[Measurement, ...] = MEASUREMENTS,
     services: Iterable[str] = SERVICES,
 ) -> Path:
     """Write a whole run into `folder` and return it."""
@@ -70,7 +76,8 @@ def write_run(
     (folder / "timeline.json").write_text(json.dumps(_TIMELINE), encoding="utf-8")
     gravest = max((f.verdict for f in findings), key=list(Verdict).index)
     verdict = Verdict.FAIL if any(f.verdict is Verdict.FAIL for f in findings) else gravest
-    Decision(verdict, folder.name, "soak_short", 7331, "local", _META["started_at"], 152.3, findings).write(folder)  # type: ignore[arg-type]
+    started_at = str(_META["started_at"])
+    Decision(verdict, folder.name, "soak_short", 7331, "local", started_at, 152.3, findings, measurements).write(folder)
     return folder
 
 

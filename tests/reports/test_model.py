@@ -10,14 +10,21 @@ from harness.errors import JournalError
 from harness.journal import Journal
 from harness.verdict import Verdict
 from reports.model import command, read_run
-from tests.reports.synthetic import write_run
+from tests.reports.synthetic import FINDINGS, write_run
 
 
 def test_findings_begin_with_the_gravest_and_the_reasons_are_its_messages(tmp_path: Path) -> None:
     view = read_run(write_run(tmp_path / "run"))
     assert view.verdict is Verdict.FAIL
     assert [f.verdict for f in view.findings] == ["FAIL", "INCONCLUSIVE", "PASS", "PASS"]
-    assert view.reasons[0].startswith("recovery 12.4 s")
+    assert view.reasons[0] == view.findings[0].message
+
+
+def test_what_decided_nothing_is_no_finding_within_its_budget(tmp_path: Path) -> None:
+    passed = tuple(f for f in FINDINGS if f.verdict is Verdict.PASS)
+    view = read_run(write_run(tmp_path / "run", findings=passed))
+    assert (view.verdict, [m.check for m in view.measurements]) == (Verdict.PASS, ["mttr"])
+    assert "2 findings" in view.reasons[0]
 
 
 def test_faults_carry_plan_window_and_recovery(tmp_path: Path) -> None:
@@ -29,12 +36,12 @@ def test_faults_carry_plan_window_and_recovery(tmp_path: Path) -> None:
     assert rows["down client_api"].window is None
 
 
-def test_a_killed_run_is_inconclusive_and_still_tells_what_there_was(tmp_path: Path) -> None:
+def test_a_killed_run_is_inconclusive_and_shows_what_there_is(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     (folder / "verdict.json").unlink()
     view = read_run(folder)
     assert view.verdict is Verdict.INCONCLUSIVE
-    assert "did not come to a verdict" in view.reasons[0]
+    assert (view.findings[0].check, view.measurements) == ("run", ())
     assert len(view.faults) == 3
     assert view.end_s > 149
 

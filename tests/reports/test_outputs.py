@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from harness.verdict import Finding, Verdict
 from reports.profile_json import SAMPLES_MAX
 from reports.write import write_reports
-from tests.reports.synthetic import FINDINGS, write_run
+from tests.reports.synthetic import FINDINGS, MEASUREMENTS, write_run
 
 
 def _redraw(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -19,7 +19,7 @@ def _redraw(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_junit_has_a_case_a_finding_and_never_skips_what_is_inconclusive(tmp_path: Path) -> None:
+def test_junit_has_a_case_a_finding_a_property_a_measurement_and_no_skip(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     write_reports(folder)
     suite = ET.parse(folder / "junit.xml").getroot()
@@ -33,7 +33,9 @@ def test_junit_has_a_case_a_finding_and_never_skips_what_is_inconclusive(tmp_pat
     assert told["recovery", "down api_redis"] == ["failure"]
     assert told["faults", "pause api"] == ["error"]
     assert told["generator", "generator"] == []
-    assert {p.get("name"): p.get("value") for p in suite.iter("property")}["seed"] == "7331"
+    properties = {p.get("name"): p.get("value") for p in suite.iter("property")}
+    assert properties["seed"] == "7331"
+    assert properties["measurement mttr all faults"] == MEASUREMENTS[0].message
 
 
 def test_junit_survives_what_xml_cannot_say(tmp_path: Path) -> None:

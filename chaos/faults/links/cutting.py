@@ -1,54 +1,41 @@
-"""Faults of connections that are there: reset, struck dumb, or half open, each felt by one that was there before.
+"""Faults of established connections: reset, without data, or half open, each proved on one from before the fault.
 
-New connections show none of them exactly: to a reset proxy they are refused,
-and through a dumb one they hang from the start. So the canary keeps one open
-from before the fault, and only how that one fares counts as proof.
+New connections show none of them exactly: a proxy that resets refuses them,
+and through one that drops all data they hang from the start. So the canary
+keeps one open from before the fault, and only what becomes of that is proof.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
 from chaos.canary.canary import Standing
 from chaos.direction import Direction, Stream, streams
-from chaos.faults.fault import Aimed, Preparation, check_target
-from chaos.faults.links.hop import FELT, back_to_normal, claims, not_whole, proxy_step, toxic_step
-from chaos.faults.links.toxics import ResetPeer, Timeout
+from chaos.faults.fault import Aimed, Preparation
+from chaos.faults.links.hop import OBSERVED, ON_HOP, OnHop, back_to_normal, not_whole, proxy_step, toxic_step
+from chaos.faults.links.toxics import WAIT, ResetPeer, Timeout
+from chaos.faults.registered import register
 from chaos.sight import Seen, Sight
 from chaos.targets import Link, Targets, Toxic
 from chaos.undo import Step
 from harness.errors import InjectionFailed
+from harness.tables import Duration
 
 _ARMED = "armed_rst"
 
 
+@register("rst_live", on="hop", needs=ON_HOP)
 @dataclass(frozen=True, slots=True)
-class RstLiveFault:
-    """Resets every connection of the hop, idle ones too, and refuses new ones while it lasts.
+class RstLiveFault(OnHop):
+    """Resets every connection, idle ones too, and refuses new ones while it lasts.
 
     A proxy resets only what was opened after its `reset_peer`; so that has to be there, asleep, before the load opens
     its pools (`prepare`), and stays until the run ends. Its price: all the while, also a normal end of a connection
     reaches its other side as a reset, and a `down` of the same hop resets what it closes.
     """
-
-    target: str
-    kind: ClassVar[str] = "rst_live"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError without a hop."""
-        check_target(self.target)
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """All of the hop."""
-        return claims(self.target)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return nothing: it has no parameter."""
-        return {}
 
     def prepare(self, targets: Targets) -> Preparation:
         """Return the `reset_peer` that waits. Raises Unsupported."""
@@ -59,31 +46,17 @@ class RstLiveFault:
         return _AimedRstLive(targets.link(self.kind, self.target))
 
 
+@register("blackhole_established", on="hop", needs=ON_HOP)
 @dataclass(frozen=True, slots=True)
-class BlackholeFault:
-    """Drops all data of a direction, or of both, and ends nothing: established connections hang, for ever if need be.
+class BlackholeFault(OnHop):
+    """Drops all data and ends nothing: established connections hang.
 
     New ones are accepted, and hang as well; an end that a side makes itself still comes through. No packet is
     dropped, so TCP sees nothing wrong. When it is undone, the proxy closes every connection of the hop.
     """
 
-    target: str
     direction: Direction = "both"
-    kind: ClassVar[str] = "blackhole_established"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a direction that there is not."""
-        check_target(self.target)
-        streams(self.direction)
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """All of the hop."""
-        return claims(self.target)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the direction."""
-        return {"direction": self.direction}
+    """Which way: `upstream` is towards the callee."""
 
     def aim(self, targets: Targets, name: str) -> Aimed:
         """Return the fault on its hop. Raises Unsupported."""
@@ -91,40 +64,21 @@ class BlackholeFault:
         return _AimedBlackhole(targets.link(self.kind, self.target), toxics)
 
 
+@register("half_open", on="hop", needs=ON_HOP, example={"silence_s": 1.0})
 @dataclass(frozen=True, slots=True)
-class HalfOpenFault:
-    """Drops all data of one direction, and ends a connection only after `silence_s` without anything to drop there.
+class HalfOpenFault(OnHop):
+    """Drops all data of one direction, and ends a connection after a silence there.
 
     The difference to `blackhole_established`: that one never ends a connection; here one that falls silent is ended,
-    while heartbeats keep one alive on which nobody hears them, as with a peer that is gone and a middlebox that
-    forgets what is idle. `direction` is the one whose data is lost; the other still works.
+    while heartbeats that nothing receives keep one alive, as with a peer that is gone and a middlebox that forgets
+    what is idle.
     """
 
-    target: str
-    silence_s: float
+    silence_s: Annotated[Duration, WAIT]
+    """How long a connection may have nothing to drop there."""
+    # Not both: the idle one would end the busy one's connection.
     direction: Stream = "upstream"
-    kind: ClassVar[str] = "half_open"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range, and for both directions: the idle one would end the busy one's connection."""
-        check_target(self.target)
-        if self.direction not in ("upstream", "downstream"):
-            raise ValueError(f"direction = {self.direction!r}: must be upstream or downstream")
-        if self.silence_s == 0:
-            raise ValueError("silence_s = 0: that is blackhole_established")
-        try:
-            _ = Timeout(self.silence_s)
-        except ValueError as error:
-            raise ValueError(str(error).replace("timeout_s", "silence_s")) from None
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """All of the hop."""
-        return claims(self.target)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the silence that it bears, and the direction."""
-        return {"silence_s": self.silence_s, "direction": self.direction}
+    """Which way data is lost; the other still works."""
 
     def aim(self, targets: Targets, name: str) -> Aimed:
         """Return the fault on its hop. Raises Unsupported."""
@@ -147,7 +101,7 @@ class _Arming:
 
 
 class _Standing:
-    """A fault of connections that are there: a canary's own, opened anew by every look before the fault, is one."""
+    """A fault of established connections: a canary's own, which every look before the fault replaces, is one."""
 
     # Whether the canary asks again on it; otherwise it waits for what becomes of an idle connection.
     asks = True
@@ -159,7 +113,7 @@ class _Standing:
         self._fate: Sight | None = None
 
     def look(self) -> Sight:
-        """Look at the connection that was there; once it is no more, at a new one, whose answer shows the heal."""
+        """Observe the connection that was there; once it has ended, a new one, whose answer shows the heal."""
         if self.injected and self._standing:
             fate = self._look_at(self._standing)
             if fate.seen in {Seen.HUNG, Seen.ANSWERED}:
@@ -177,10 +131,10 @@ class _Standing:
 
     def remaining(self, before: Sight, now: Sight) -> str | None:
         """Ask for an answer."""
-        amiss = back_to_normal(before, now, slower_s=float("inf"))
-        if amiss is None:
+        error = back_to_normal(before, now, slower_s=float("inf"))
+        if error is None:
             self._give_up()
-        return amiss
+        return error
 
     def _look_at(self, standing: Standing) -> Sight:
         if self._fate is None:
@@ -214,8 +168,8 @@ class _AimedRstLive(_Standing):
 
     def missing(self, before: Sight, now: Sight) -> str | None:
         """Ask for a reset of the connection that was there; a port forwarder in front of the proxy hides it."""
-        if amiss := not_whole(before):
-            return amiss
+        if error := not_whole(before):
+            return error
         return None if now.seen is Seen.RESET else f"reset the connections, but the canary was {now} against {before}"
 
 
@@ -236,8 +190,8 @@ class _AimedTimeout(_Standing):
 class _AimedBlackhole(_AimedTimeout):
     def missing(self, before: Sight, now: Sight) -> str | None:
         """Ask for a connection that was there and now hangs."""
-        if amiss := not_whole(before):
-            return amiss
+        if error := not_whole(before):
+            return error
         return None if now.seen is Seen.HUNG else f"dropped all data, but the canary was {now} against {before}"
 
 
@@ -248,9 +202,9 @@ class _AimedHalfOpen(_AimedTimeout):
 
     def missing(self, before: Sight, now: Sight) -> str | None:
         """Ask for a connection that was there and now hangs, or that ended after the silence."""
-        if amiss := not_whole(before):
-            return amiss
-        ended = now.seen in {Seen.CLOSED, Seen.RESET} and now.took_s >= FELT * self._silence_s
+        if error := not_whole(before):
+            return error
+        ended = now.seen in {Seen.CLOSED, Seen.RESET} and now.took_s >= OBSERVED * self._silence_s
         if now.seen is Seen.HUNG or ended:
             return None
         return f"dropped data for up to {self._silence_s:g} s, but the canary was {now} against {before}"

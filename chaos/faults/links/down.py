@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from chaos.faults.fault import Aimed, check_target
-from chaos.faults.links.hop import back_to_normal, claims, not_whole, proxy_step
+from chaos.faults.fault import Aimed
+from chaos.faults.links.hop import ON_HOP, OnHop, back_to_normal, not_whole, proxy_step
+from chaos.faults.registered import register
 from chaos.sight import Seen, Sight
 from chaos.targets import Link, Targets
 from chaos.undo import Step
 
 
+@register("down", on="hop", needs=ON_HOP)
 @dataclass(frozen=True, slots=True)
-class DownFault:
-    """Closes the hop's listener and every connection through it; new ones are refused."""
-
-    target: str
-    kind: ClassVar[str] = "down"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError without a hop."""
-        check_target(self.target)
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """All of the hop."""
-        return claims(self.target)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return nothing: it has no parameter."""
-        return {}
+class DownFault(OnHop):
+    """Closes the listener and every connection, and refuses new ones; drops no packet."""
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its hop. Raises Unsupported."""
@@ -53,8 +38,8 @@ class _AimedDown:
 
     def missing(self, before: Sight, now: Sight) -> str | None:
         """Ask for a refusal; a port forwarder in front of the proxy turns that into a close or a reset."""
-        if amiss := not_whole(before):
-            return amiss
+        if error := not_whole(before):
+            return error
         if now.seen in {Seen.REFUSED, Seen.CLOSED, Seen.RESET}:
             return None
         return f"closed the listener, but the canary was {now} against {before}"

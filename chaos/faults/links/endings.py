@@ -3,76 +3,53 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from chaos.direction import Direction, Stream, streams
-from chaos.faults.fault import Aimed, check_target
-from chaos.faults.links.hop import back_to_normal, claims, not_whole
-from chaos.faults.links.latency import Toxics
+from chaos.faults.fault import Aimed
+from chaos.faults.links.hop import ON_HOP, OnHop, Toxics, back_to_normal, not_whole
 from chaos.faults.links.shaping import Slowing, beyond
-from chaos.faults.links.toxics import LimitData, SlowClose
+from chaos.faults.links.toxics import LIMIT, WAIT, LimitData, SlowClose
+from chaos.faults.registered import register
 from chaos.sight import Seen, Sight
 from chaos.targets import Link, Targets, Toxic
+from harness.tables import Duration, WholeSize
 
 
+@register("slow_close", on="hop", needs=ON_HOP, example={"delay_s": 0.3})
 @dataclass(frozen=True, slots=True)
-class SlowCloseFault:
-    """Passes the end of each connection on `delay_s` late; with both directions, each adds its own."""
+class SlowCloseFault(OnHop):
+    """Passes the end of each connection on late."""
 
-    target: str
-    delay_s: float
+    delay_s: Annotated[Duration, WAIT]
+    """How late; with both directions, each adds its own."""
     direction: Direction = "downstream"
-    kind: ClassVar[str] = "slow_close"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range."""
-        check_target(self.target)
-        _ = self.toxics("")
+    """Which way: `upstream` is towards the callee."""
+    parts: ClassVar[tuple[str, ...]] = ("close",)
 
     def toxics(self, name: str) -> Sequence[tuple[str, Toxic]]:
         """Return the toxics, by names that begin with `name`."""
         return [(f"{name}_{stream}", SlowClose(self.delay_s, stream)) for stream in streams(self.direction)]
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """The end of the hop's connections."""
-        return claims(self.target, "close")
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the delay and the direction."""
-        return {"delay_s": self.delay_s, "direction": self.direction}
 
     def aim(self, targets: Targets, name: str) -> Aimed:
         """Return the fault on its hop. Raises Unsupported."""
         return _AimedSlowClose(self, targets.link(self.kind, self.target), name)
 
 
+@register("limit_data", on="hop", needs=ON_HOP, example={"limit_bytes": 1000})
 @dataclass(frozen=True, slots=True)
-class LimitDataFault:
-    """Ends each connection once `limit_bytes` have passed in a direction, counted since its injection."""
+class LimitDataFault(OnHop):
+    """Ends each connection once so much has passed in a direction, counted since the injection."""
 
-    target: str
-    limit_bytes: int
+    limit_bytes: Annotated[WholeSize, LIMIT]
+    """How much may pass."""
+    # Not both: what ends in one ends in the other.
     direction: Stream = "downstream"
-    kind: ClassVar[str] = "limit_data"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range, and for both directions: what ends in one ends in the other."""
-        check_target(self.target)
-        if self.direction not in ("upstream", "downstream"):
-            raise ValueError(f"direction = {self.direction!r}: must be upstream or downstream")
-        _ = LimitData(self.limit_bytes)
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """The life of the hop's connections, and what is felt only by much data."""
-        return claims(self.target, "life", "rate", "pieces")
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the limit and the direction."""
-        return {"limit_bytes": self.limit_bytes, "direction": self.direction}
+    """Which way it is counted: `upstream` is towards the callee."""
+    # Much data alone shows the last two.
+    parts: ClassVar[tuple[str, ...]] = ("life", "rate", "pieces")
 
     def aim(self, targets: Targets, name: str) -> Aimed:
         """Return the fault on its hop. Raises Unsupported, also for a limit too high for its canary to see."""
@@ -106,8 +83,8 @@ class _AimedLimitData(Toxics):
 
     def missing(self, before: Sight, now: Sight) -> str | None:
         """Ask for an end, and for no more of the answer than may come; the question was answered whole before."""
-        if amiss := not_whole(before):
-            return amiss
+        if error := not_whole(before):
+            return error
         may_come = self._fault.limit_bytes if self._fault.direction == "downstream" else math.inf
         if may_come != math.inf and before.amount <= may_come:
             return f"an answer of {before.amount:.0f} bytes shows nothing of a limit of {may_come}"

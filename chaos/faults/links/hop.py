@@ -1,16 +1,20 @@
-"""What faults of one hop share: their claims, the steps that undo them, and what a canary must see before and after."""
+"""What faults of one hop share: their claims, their toxics, the steps that undo them, and the canary's verdicts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.faults.registered import Declared, Needs
 from chaos.sight import Seen, Sight
-from chaos.targets import Link
+from chaos.targets import Link, Toxic
 from chaos.undo import Step
 
-# A canary may be quicker than the last one by this share of the delay and the fault still count as felt.
-FELT = 0.8
-
-
-# What a fault may have for itself of a hop. Faults of different parts may be there at once, and each be felt.
+# A canary may be quicker than the last one by this share of the delay and the fault still count as observed.
+OBSERVED = 0.8
+ON_HOP = Needs("hop", "hop")
+# What a fault may claim of a hop. Faults of different parts may be there at once, and each be observed.
 _PARTS = ("delay", "rate", "pieces", "close", "life", "packets")
 
 
@@ -19,18 +23,52 @@ def claims(hop: str, *parts: str) -> frozenset[str]:
     return frozenset(f"hop {hop} {part}" for part in parts or _PARTS)
 
 
+@dataclass(frozen=True, slots=True)
+class OnHop(Declared):
+    """A fault of one hop; `parts` are what it claims of it, all of it where none is named."""
+
+    parts: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """Its parts of the hop."""
+        return claims(self.target, *self.parts)
+
+
+class Toxics:
+    """Toxics on a link: what every fault that is made of some has in common."""
+
+    def __init__(self, link: Link, toxics: Sequence[tuple[str, Toxic]]) -> None:
+        self.link = link
+        self._toxics = toxics
+
+    def undo(self) -> Sequence[Step]:
+        """Return the steps that remove them."""
+        return [toxic_step(self.link, name) for name, _ in self._toxics]
+
+    def inject(self) -> None:
+        """Add them. Raises InjectionFailed."""
+        for name, toxic in self._toxics:
+            self.link.add(name, toxic)
+
+    def change(self, toxics: Sequence[tuple[str, Toxic]]) -> None:
+        """Change them to others of the same names. Raises InjectionFailed."""
+        for name, toxic in toxics:
+            self.link.update(name, toxic)
+
+
 def proxy_step(link: Link) -> Step:
-    """Return what has a link's proxy listen again."""
+    """Return the step that has a link's proxy listen again."""
     return Step("proxy.enable", link.place)
 
 
 def toxic_step(link: Link, name: str) -> Step:
-    """Return what takes a toxic off a link."""
+    """Return the step that removes a toxic from a link."""
     return Step("toxic.remove", {**link.place, "toxic": name})
 
 
 def not_whole(before: Sight) -> str | None:
-    """Return what was amiss with a link before its fault: beside that, nothing can be seen of the fault."""
+    """Return what was wrong with a link before its fault, beside which no effect can be observed; or None."""
     return None if before.seen is Seen.ANSWERED else f"the link was not whole before the fault: the canary was {before}"
 
 

@@ -8,57 +8,50 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from chaos.faults.fault import Adjustable, Fault, check_target
-from chaos.faults.links.hop import claims
-from chaos.faults.links.latency import AimedDelay, round_trip
-from chaos.targets import Link, Targets
-from harness.errors import InjectionFailed
+from chaos.faults.fault import Adjustable, Fault
+from chaos.faults.links.hop import ON_HOP, OnHop
+from chaos.faults.links.latency import ROUND_TRIP, AimedDelay
+from chaos.faults.ranges import Within
+from chaos.faults.registered import register
+from chaos.targets import Targets
+from harness.tables import Duration
 
 # Each change costs the server two calls, and the schedule a line.
 _STEP_S = 0.5
 _MOST_STEPS = 600
+_LONGEST = Within(0, ROUND_TRIP.most, ROUND_TRIP.unit)
 
 
+@register("jitter", on="hop", needs=ON_HOP, example={"rtt_s": 0.2, "spread_s": 0.1})
 @dataclass(frozen=True, slots=True)
-class JitterFault:
-    """Adds a round trip between `rtt_s - spread_s` and `rtt_s + spread_s`, half in each direction.
+class JitterFault(OnHop):
+    """Adds a round trip that changes every half second, drawn before the run; half in each direction."""
 
-    It begins with `rtt_s`; `drawn_s` is what it is once it has been drawn, anew every half second or so.
-    """
+    rtt_s: Annotated[Duration, _LONGEST]
+    """How much longer a round trip takes at first, and in the middle of what is drawn."""
+    spread_s: Annotated[Duration, Within(0, ROUND_TRIP.most, ROUND_TRIP.unit, above=True)]
+    """It is drawn from `rtt_s` less so much to `rtt_s` and so much more; at most `rtt_s`."""
+    drawn_s: Annotated[Duration, _LONGEST] | None = None
+    """What was drawn; a recorded timeline has it in its course."""
+    parts: ClassVar[tuple[str, ...]] = ("delay",)
 
-    target: str
-    rtt_s: float
-    spread_s: float
-    drawn_s: float | None = None
-    kind: ClassVar[str] = "jitter"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a spread that goes below nothing, and for what no proxy would do."""
-        check_target(self.target)
-        _ = round_trip(self.rtt_s, ""), round_trip(self.rtt_s + self.spread_s, "")
-        if not 0 < self.spread_s <= self.rtt_s:
-            raise ValueError(f"spread_s = {self.spread_s!r}: must be above 0 and at most rtt_s = {self.rtt_s!r}")
+    def check(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with a spread that goes below nothing, and with a draw that is not in it."""
+        if self.spread_s > self.rtt_s:
+            yield "spread_s", "must be at most rtt_s"
+        if self._highest_s > ROUND_TRIP.most:
+            yield "rtt_s", f"must be at most {ROUND_TRIP.most:g} s with spread_s"
         if self.drawn_s is not None and not self._lowest_s <= self.drawn_s <= self._highest_s:
-            raise ValueError(f"drawn_s = {self.drawn_s!r}: must be from {self._lowest_s!r} to {self._highest_s!r}")
+            yield "drawn_s", f"must be from {self._lowest_s!r} to {self._highest_s!r} s"
 
     @property
     def added_s(self) -> float:
         """The round trip that it adds now."""
         return self.rtt_s if self.drawn_s is None else self.drawn_s
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """The hop's delay."""
-        return claims(self.target, "delay")
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the round trip, its spread, and what was drawn."""
-        drawn = {} if self.drawn_s is None else {"drawn_s": self.drawn_s}
-        return {"rtt_s": self.rtt_s, "spread_s": self.spread_s, **drawn}
 
     def course(self, for_s: float, draw: random.Random) -> Sequence[tuple[float, Fault]]:
         """Return a draw for every half second after the first, or for as many steps as there may be."""
@@ -69,7 +62,7 @@ class JitterFault:
 
     def aim(self, targets: Targets, name: str) -> Adjustable:
         """Return the fault on its hop. Raises Unsupported."""
-        return _AimedJitter(self, targets.link(self.kind, self.target), name)
+        return AimedDelay(self, targets.link(self.kind, self.target), name)
 
     def _draw(self, draw: random.Random) -> JitterFault:
         # To the microsecond, as all of a schedule; within the spread all the same.
@@ -83,16 +76,3 @@ class JitterFault:
     @property
     def _highest_s(self) -> float:
         return self.rtt_s + self.spread_s
-
-
-class _AimedJitter(AimedDelay):
-    def __init__(self, fault: JitterFault, link: Link, name: str) -> None:
-        super().__init__(link, round_trip(fault.added_s, name), fault.added_s)
-        self._name = name
-
-    def adjust(self, fault: Fault) -> None:
-        """Change to what was drawn. Raises InjectionFailed."""
-        if not isinstance(fault, JitterFault):
-            raise InjectionFailed(f"jitter on {self.link.name} cannot become {fault.kind}")
-        self.change(round_trip(fault.added_s, self._name))
-        self.rtt_s = fault.added_s

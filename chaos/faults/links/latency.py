@@ -1,25 +1,23 @@
-"""Faults of one hop at its proxy: what each does to what crosses it, and how a canary feels it.
-
-`down` closes the listener and every connection, and drops no packet; what
-really drops packets is another family's.
-"""
+"""Latency: a longer round trip over one hop, and what every fault that adds one shares."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Protocol
 
-from chaos.faults.fault import Adjustable, Fault, check_target
-from chaos.faults.links.hop import FELT, back_to_normal, claims, not_whole, toxic_step
+from chaos.faults.fault import Adjustable, Fault
+from chaos.faults.links.hop import OBSERVED, ON_HOP, OnHop, Toxics, back_to_normal, not_whole
 from chaos.faults.links.toxics import Latency
+from chaos.faults.ranges import Within
+from chaos.faults.registered import register
 from chaos.sight import Seen, Sight
 from chaos.targets import Link, Targets, Toxic
-from chaos.undo import Step
 from harness.errors import InjectionFailed
+from harness.tables import Duration
 
-# A proxy delays each direction by whole milliseconds: less than two in all would be none at all.
-_SHORTEST_RTT_S = 0.002
+# A proxy delays each direction by whole milliseconds, and by an hour at most.
+ROUND_TRIP = Within(0.002, 7200, "s")
 
 
 def round_trip(rtt_s: float, name: str) -> Sequence[tuple[str, Toxic]]:
@@ -30,99 +28,63 @@ def round_trip(rtt_s: float, name: str) -> Sequence[tuple[str, Toxic]]:
     return [(f"{name}_up", Latency(rtt_s / 2, "upstream")), (f"{name}_down", Latency(rtt_s / 2, "downstream"))]
 
 
+@register("latency", on="hop", needs=ON_HOP, example={"rtt_s": 0.2})
 @dataclass(frozen=True, slots=True)
-class LatencyFault:
-    """Adds `rtt_s` to every round trip, half in each direction."""
+class LatencyFault(OnHop):
+    """Adds to every round trip, half in each direction."""
 
-    target: str
-    rtt_s: float
-    kind: ClassVar[str] = "latency"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a round trip that no proxy would lengthen, or that is longer than it could."""
-        check_target(self.target)
-        if self.rtt_s < _SHORTEST_RTT_S:
-            raise ValueError(f"rtt_s = {self.rtt_s!r}: must be at least {_SHORTEST_RTT_S} s")
-        _ = self.toxics("")
-
-    def toxics(self, name: str) -> Sequence[tuple[str, Toxic]]:
-        """Return both toxics, by names that begin with `name`."""
-        return round_trip(self.rtt_s, name)
+    rtt_s: Annotated[Duration, ROUND_TRIP]
+    """How much longer a round trip takes."""
+    parts: ClassVar[tuple[str, ...]] = ("delay",)
 
     @property
-    def claims(self) -> frozenset[str]:
-        """The hop's delay."""
-        return claims(self.target, "delay")
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the added round trip."""
-        return {"rtt_s": self.rtt_s}
+    def added_s(self) -> float:
+        """The round trip that it adds."""
+        return self.rtt_s
 
     def aim(self, targets: Targets, name: str) -> Adjustable:
         """Return the fault on its hop. Raises Unsupported."""
-        return _AimedLatency(self, targets.link(self.kind, self.target), name)
+        return AimedDelay(self, targets.link(self.kind, self.target), name)
 
 
-class Toxics:
-    """Toxics on a link: what every fault that is made of some has in common."""
-
-    def __init__(self, link: Link, toxics: Sequence[tuple[str, Toxic]]) -> None:
-        self.link = link
-        self._toxics = toxics
-
-    def undo(self) -> Sequence[Step]:
-        """Return what takes them off."""
-        return [toxic_step(self.link, name) for name, _ in self._toxics]
-
-    def inject(self) -> None:
-        """Put them on. Raises InjectionFailed."""
-        for name, toxic in self._toxics:
-            self.link.add(name, toxic)
-
-    def change(self, toxics: Sequence[tuple[str, Toxic]]) -> None:
-        """Change them to others of the same names. Raises InjectionFailed."""
-        for name, toxic in toxics:
-            self.link.update(name, toxic)
+class _Delay(Fault, Protocol):
+    @property
+    def added_s(self) -> float: ...
 
 
 class AimedDelay(Toxics):
-    """Toxics that add `rtt_s` to every round trip; it may be changed."""
+    """Toxics that add a round trip, which may change while the fault lasts."""
 
-    def __init__(self, link: Link, toxics: Sequence[tuple[str, Toxic]], rtt_s: float) -> None:
-        super().__init__(link, toxics)
-        self.rtt_s = rtt_s
-        self._looked_for_s = rtt_s
+    def __init__(self, fault: _Delay, link: Link, name: str) -> None:
+        super().__init__(link, round_trip(fault.added_s, name))
+        self._fault = fault
+        self._name = name
+        self._observed_s = fault.added_s
+
+    def adjust(self, fault: Fault) -> None:
+        """Change the round trip. Raises InjectionFailed."""
+        if not isinstance(fault, type(self._fault)):
+            raise InjectionFailed(f"{self._fault.kind} on {self.link.name} cannot become {fault.kind}")
+        self.change(round_trip(fault.added_s, self._name))
+        self._fault = fault
 
     def look(self) -> Sight:
         """Send a canary; the delay may change while it is on its way."""
-        before_s = self.rtt_s
+        before_s = self._fault.added_s
         sight = self.link.look()
-        self._looked_for_s = min(before_s, self.rtt_s)
+        self._observed_s = min(before_s, self._fault.added_s)
         return sight
 
     def missing(self, before: Sight, now: Sight) -> str | None:
         """Ask for most of the added round trip, or for a canary that hung on it."""
-        if amiss := not_whole(before):
-            return amiss
+        if error := not_whole(before):
+            return error
         if now.seen is Seen.HUNG:
             return None
-        if now.seen is Seen.ANSWERED and now.took_s - before.took_s >= FELT * self._looked_for_s:
+        if now.seen is Seen.ANSWERED and now.took_s - before.took_s >= OBSERVED * self._observed_s:
             return None
-        return f"added {self._looked_for_s * 1e3:.0f} ms, but the canary was {now} against {before}"
+        return f"added {self._observed_s * 1e3:.0f} ms, but the canary was {now} against {before}"
 
     def remaining(self, before: Sight, now: Sight) -> str | None:
         """Ask for an answer without most of the delay."""
-        return back_to_normal(before, now, slower_s=FELT * max(self._looked_for_s, _SHORTEST_RTT_S))
-
-
-class _AimedLatency(AimedDelay):
-    def __init__(self, fault: LatencyFault, link: Link, name: str) -> None:
-        super().__init__(link, fault.toxics(name), fault.rtt_s)
-        self._name = name
-
-    def adjust(self, fault: Fault) -> None:
-        """Change the round trip. Raises InjectionFailed."""
-        if not isinstance(fault, LatencyFault):
-            raise InjectionFailed(f"latency on {self.link.name} cannot become {fault.kind}")
-        self.change(fault.toxics(self._name))
-        self.rtt_s = fault.rtt_s
+        return back_to_normal(before, now, slower_s=OBSERVED * max(self._observed_s, ROUND_TRIP.least))

@@ -10,7 +10,6 @@ lost that the fault would have spared, and with the server every other toxic.
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -18,11 +17,11 @@ from chaos.faults.links.server import restart_from
 from chaos.faults.links.toxiproxy import LIMIT_S, Proxy, unanswered
 from chaos.undo import Force
 from harness.errors import ChaosError, HealFailed
+from harness.wait import comes_true
 
 # Whoever heals has no time to lose: a server that is well answers in milliseconds.
 PATIENCE_S = 3.0
 _RESTARTED_S = 10.0
-_POLL_S = 0.05
 
 
 def proxy_of(args: Mapping[str, object], *, limit_s: float = LIMIT_S) -> Proxy:
@@ -59,7 +58,8 @@ def mend(args: Mapping[str, object], act: Callable[[Proxy], None], *, limit_s: f
         tried.append("nobody said how its server is started again")
         raise HealFailed(f"{error}; {'; '.join(tried)}") from error
     restart_from(cast("Mapping[str, Any]", restart)).carry_out()
-    _await(proxy)
+    if not comes_true(proxy.lists_in_time, limit_s=_RESTARTED_S):
+        raise HealFailed(f"{proxy.name}: its server was started again and lists no proxies")
     _see_that_it_is_there(proxy, args)
     act(proxy)
     how = f"{proxy.name} did not answer and its server was started again: all connections through it were cut"
@@ -75,14 +75,6 @@ def _stuck(act: Callable[[Proxy], None], proxy: Proxy) -> ChaosError | None:
             return error
         raise
     return None
-
-
-def _await(proxy: Proxy) -> None:
-    ends_s = time.monotonic() + _RESTARTED_S
-    while not proxy.lists_in_time():
-        if time.monotonic() >= ends_s:
-            raise HealFailed(f"{proxy.name}: its server was started again and lists no proxies")
-        time.sleep(_POLL_S)
 
 
 def _see_that_it_is_there(proxy: Proxy, args: Mapping[str, object]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import psutil
 from chaos.run_container import Place
 from harness.errors import ChaosError
 from harness.identity import ProcessId, runs
+from harness.wait import comes_true
 
 # After SIGKILL only the kernel is waited for.
 _KERNEL_S = 3.0
@@ -125,14 +125,11 @@ def _in_container(**place: object) -> ContainerRestart:
 
 def _kill(process: psutil.Process) -> None:
     """Kill a process and see it go; it is left to its parent to collect."""
-    ends_s = time.monotonic() + _KERNEL_S
     try:
         process.kill()
     except psutil.NoSuchProcess:
         return
     except psutil.Error as error:
         raise ChaosError(f"the server, process {process.pid}, cannot be ended: {error}") from error
-    while runs(process):
-        if time.monotonic() >= ends_s:
-            raise ChaosError(f"the server, process {process.pid}, is still there after SIGKILL")
-        time.sleep(_POLL_S)
+    if not comes_true(lambda: not runs(process), limit_s=_KERNEL_S, poll_s=_POLL_S):
+        raise ChaosError(f"the server, process {process.pid}, is still there after SIGKILL")

@@ -1,53 +1,51 @@
 """Faults that shape what crosses a hop: how fast it goes, and in which pieces.
 
-They are felt only by much data, so their canary asks large questions. What it
-can see has limits, for it knows no password: a fault beyond them is refused
-before it is injected.
+They take effect on much data only, so their canary asks large questions. What
+it can observe has limits, for it knows no password: a fault beyond them is
+refused before it is injected.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from chaos.canary.canary import Carried
 from chaos.direction import Direction, streams
-from chaos.faults.fault import Adjustable, Aimed, Fault, check_target
-from chaos.faults.links.hop import FELT, back_to_normal, claims, not_whole
-from chaos.faults.links.latency import Toxics
-from chaos.faults.links.toxics import Bandwidth, Slicer
+from chaos.faults.fault import Adjustable, Aimed, Fault
+from chaos.faults.links.hop import OBSERVED, ON_HOP, OnHop, Toxics, back_to_normal, not_whole
+from chaos.faults.links.toxics import PIECE, RATE, Bandwidth, Slicer
+from chaos.faults.ranges import Within
+from chaos.faults.registered import register
 from chaos.sight import Seen, Sight
 from chaos.targets import Link, Targets, Toxic
 from harness.errors import InjectionFailed, Unsupported
+from harness.tables import Duration, Size, WholeSize
 
 # What a large question should take longer for the fault: well above a hiccup of the machine, well below a look's limit.
 _LONGER_S = 0.3
 # At low rates the small question takes long as well, and its time is taken off: much more must be left.
 _LEAST_BYTES = 1500
-# Less than this is not told from a hiccup.
+# Less than this could be a hiccup.
 _VISIBLE_S = 0.15
 # A service that answers while the link is still busy hides as much of the seconds as it needs itself.
 _ADDED = 0.5
 # So many pieces show the cutting; more than that would only keep the service at work.
 _FEW_PIECES, _MANY_PIECES = 4, 50
-_SHORTEST_PAUSE_S = 0.001
 
 
+@register("bandwidth", on="hop", needs=ON_HOP, example={"bytes_per_s": 100_000.0})
 @dataclass(frozen=True, slots=True)
-class BandwidthFault:
-    """Lets each connection carry no more than `bytes_per_s` (1000 and more, to the thousand) in a direction."""
+class BandwidthFault(OnHop):
+    """Lets each connection carry no more in a direction."""
 
-    target: str
-    bytes_per_s: float
+    bytes_per_s: Annotated[Size, RATE]
+    """Bytes a second; the server keeps whole thousands."""
     direction: Direction = "downstream"
-    kind: ClassVar[str] = "bandwidth"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range."""
-        check_target(self.target)
-        _ = self.toxics("")
+    """Which way: `upstream` is towards the callee."""
+    parts: ClassVar[tuple[str, ...]] = ("rate",)
 
     def toxics(self, name: str) -> Sequence[tuple[str, Toxic]]:
         """Return the toxics, by names that begin with `name`."""
@@ -62,15 +60,6 @@ class BandwidthFault:
         """How much shows it well."""
         return max(_LEAST_BYTES, round(self.bytes_per_s * _LONGER_S))
 
-    @property
-    def claims(self) -> frozenset[str]:
-        """The hop's rate."""
-        return claims(self.target, "rate")
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the rate and the direction."""
-        return {"bytes_per_s": self.bytes_per_s, "direction": self.direction}
-
     def aim(self, targets: Targets, name: str) -> Adjustable:
         """Return the fault on its hop. Raises Unsupported, also for a rate too high for its canary to see."""
         link = targets.link(self.kind, self.target)
@@ -81,22 +70,19 @@ class BandwidthFault:
         return _AimedBandwidth(self, link, name)
 
 
+@register("slicer", on="hop", needs=ON_HOP, example={"size_bytes": 64, "delay_s": 0.01})
 @dataclass(frozen=True, slots=True)
-class SlicerFault:
-    """Cuts what passes into pieces of at most `size_bytes` and waits `delay_s` (0.001 to 1 s) after each."""
+class SlicerFault(OnHop):
+    """Cuts what passes into pieces, with a pause after each."""
 
-    target: str
-    size_bytes: int
-    delay_s: float
+    size_bytes: Annotated[WholeSize, PIECE]
+    """The most in a piece."""
+    # Without a pause, the pieces are put together again on their way.
+    delay_s: Annotated[Duration, Within(0.001, 1, "s")]
+    """The pause."""
     direction: Direction = "downstream"
-    kind: ClassVar[str] = "slicer"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range: without a pause, the pieces are put together again on their way."""
-        check_target(self.target)
-        if self.delay_s < _SHORTEST_PAUSE_S:
-            raise ValueError(f"delay_s = {self.delay_s!r}: must be at least {_SHORTEST_PAUSE_S} s")
-        _ = self.toxics("")
+    """Which way: `upstream` is towards the callee."""
+    parts: ClassVar[tuple[str, ...]] = ("pieces",)
 
     def toxics(self, name: str) -> Sequence[tuple[str, Toxic]]:
         """Return the toxics, by names that begin with `name`."""
@@ -116,19 +102,10 @@ class SlicerFault:
         pieces = min(max(_FEW_PIECES, math.ceil(_LONGER_S / self.delay_s)), _MANY_PIECES)
         return pieces * self.size_bytes
 
-    @property
-    def claims(self) -> frozenset[str]:
-        """The hop's pieces."""
-        return claims(self.target, "pieces")
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the size, the pause and the direction."""
-        return {"size_bytes": self.size_bytes, "delay_s": self.delay_s, "direction": self.direction}
-
     def aim(self, targets: Targets, name: str) -> Aimed:
         """Return the fault on its hop. Raises Unsupported, also for pieces too large for its canary to see."""
         link = targets.link(self.kind, self.target)
-        # Few pieces must be there, and their pauses be seen.
+        # A few pieces must be there, and their pauses be observable.
         pieces = max(_FEW_PIECES, math.ceil(_VISIBLE_S / 2 / self.delay_s))
         for stream in streams(self.direction):
             largest = link.canary.most_bytes(stream) // pieces
@@ -142,12 +119,12 @@ class Slowing(Toxics):
 
     def missing(self, before: Sight, now: Sight) -> str | None:
         """Ask for most of the seconds, clearly more of them than before, or for a canary that hung on them."""
-        if amiss := not_whole(before):
-            return amiss
+        if error := not_whole(before):
+            return error
         if now.seen is Seen.HUNG:
             return None
         longer_s = now.took_s - before.took_s
-        if now.seen is Seen.ANSWERED and now.took_s >= FELT * now.amount and longer_s >= _ADDED * now.amount:
+        if now.seen is Seen.ANSWERED and now.took_s >= OBSERVED * now.amount and longer_s >= _ADDED * now.amount:
             return None
         return f"should have taken {now.amount * 1e3:.0f} ms, but the canary was {now} against {before}"
 
@@ -157,7 +134,7 @@ class Slowing(Toxics):
 
 
 def beyond(fault: Fault, link: Link, what: str, limit: str) -> Unsupported:
-    """Return the error that tells what of a fault nobody could prove, and what could be."""
+    """Return the error of a fault that could not be proved; it names what could be."""
     sees = f"a canary without a password sees {limit} there, over {link.canary.protocol}"
     return Unsupported(f"{fault.kind} on {fault.target}: {what} would not be proved: {sees}")
 
@@ -197,7 +174,7 @@ class _AimedShaping(Slowing):
         return Sight(Seen.ANSWERED, took_s, "; ".join(details), longer_s)
 
     def see(self, carried: Carried) -> None:
-        """See nothing more in an answer than its time."""
+        """Take nothing more from an answer than its time."""
 
     def _longer_s(self, carried: Carried) -> float:
         shaped = streams(self._shape.direction)
@@ -233,7 +210,7 @@ class _AimedSlicer(_AimedShaping):
         self._in_pieces &= enough or self._fault.direction == "upstream"
 
     def missing(self, before: Sight, now: Sight) -> str | None:
-        amiss = super().missing(before, now)
-        if amiss is None and not self._in_pieces:
+        error = super().missing(before, now)
+        if error is None and not self._in_pieces:
             return f"cut into pieces of {self._fault.size_bytes} bytes, but the canary was {now}"
-        return amiss
+        return error

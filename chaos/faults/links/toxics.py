@@ -1,9 +1,9 @@
 """One frozen record for each toxic: what it does to one direction of a proxied link.
 
 The server accepts unknown attributes and senseless values with a 200 and no
-effect, so every record checks its own ranges. Values are SI; only
+effect, so every record checks its ranges. Values are SI; only
 `chaos/faults/links/toxiproxy.py` knows the server's units. What the server would draw by
-chance (jitter, varied sizes) stays 0, for nobody could draw it again; toxicity
+chance (jitter, varied sizes) stays 0, for it cannot be drawn again; toxicity
 is 1, for it is rolled per connection, which means little to a pool.
 """
 
@@ -11,188 +11,116 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from chaos.direction import Stream
+from chaos.faults.ranges import Checked, Within, values_of
 
-# An hour: longer is a typing error, and the server's own timers take no more on trust.
-_LONGEST_S = 3600.0
-# The server's timers count whole thousandths; half of one would be 0, which to some toxics means for ever.
-_SHORTEST_S = 0.001
+# More than an hour is a typing error, and the server's timers take no more on trust. They count whole thousandths; half
+# of one would be 0, which to some toxics means for ever.
+WAIT = Within(0.001, 3600, "s")
 # The server's rates count whole thousands; 0 is no limit at all.
-_SLOWEST_BYTES_PER_S = 1e3
-_FASTEST_BYTES_PER_S = 1e12
-_MOST_BYTES = 1 << 40
+RATE = Within(1e3, 1e12, "bytes/s")
+# At 0 bytes the server would cut until its stack is full, and end.
+PIECE = Within(1, 1 << 40, "bytes")
+LIMIT = Within(0, 1 << 40, "bytes")
+_NO_WAIT = Within(0.001, 3600, "s", or_zero=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Noop:
+class _Attributes(Checked):
+    """What every toxic has; its own fields are its attributes, and `fixed` those that stay as they are."""
+
+    fixed: ClassVar[Mapping[str, float]] = {}
+
+    @property
+    def attributes(self) -> Mapping[str, float]:
+        """The attributes, keys with units in SI."""
+        own = values_of(self, without=("stream", "toxicity"))
+        return {**own, **self.fixed}  # type: ignore[dict-item]  # all of a toxic's fields are numbers
+
+
+@dataclass(frozen=True, slots=True)
+class _Certain(_Attributes):
+    """One that falls on every connection."""
+
+    toxicity: ClassVar[float] = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Noop(_Certain):
     """Passes everything through: the control that every other toxic is compared with."""
 
     stream: Stream = "downstream"
     kind: ClassVar[str] = "noop"
-    toxicity: ClassVar[float] = 1.0
-
-    @property
-    def attributes(self) -> Mapping[str, float]:
-        """None."""
-        return {}
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Delays everything in one direction by `latency_s` (0 to an hour)."""
+class Latency(_Certain):
+    """Delays everything in one direction by `latency_s`."""
 
-    latency_s: float
+    latency_s: Annotated[float, Within(0, 3600, "s")]
     stream: Stream = "downstream"
     kind: ClassVar[str] = "latency"
-    toxicity: ClassVar[float] = 1.0
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range."""
-        _check("latency_s", self.latency_s, 0, _LONGEST_S, "s")
-
-    @property
-    def attributes(self) -> Mapping[str, float]:
-        """The delay; jitter stays 0, for the server cannot repeat its draws."""
-        return {"latency_s": self.latency_s, "jitter_s": 0.0}
+    fixed: ClassVar[Mapping[str, float]] = {"jitter_s": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Bandwidth:
-    """Lets each connection pass `bytes_per_s` (1000 and more) in one direction; the server keeps whole thousands."""
+class Bandwidth(_Certain):
+    """Lets each connection pass `bytes_per_s` in one direction; the server keeps whole thousands."""
 
-    bytes_per_s: float
+    bytes_per_s: Annotated[float, RATE]
     stream: Stream = "downstream"
     kind: ClassVar[str] = "bandwidth"
-    toxicity: ClassVar[float] = 1.0
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range."""
-        _check("bytes_per_s", self.bytes_per_s, _SLOWEST_BYTES_PER_S, _FASTEST_BYTES_PER_S, "bytes/s")
-
-    @property
-    def attributes(self) -> Mapping[str, float]:
-        """The rate."""
-        return {"bytes_per_s": self.bytes_per_s}
 
 
 @dataclass(frozen=True, slots=True)
-class SlowClose:
-    """Passes the end of a stream on only `delay_s` (a thousandth to an hour) after it came."""
+class SlowClose(_Certain):
+    """Passes the end of a stream on only `delay_s` after it came."""
 
-    delay_s: float
+    delay_s: Annotated[float, WAIT]
     stream: Stream = "downstream"
     kind: ClassVar[str] = "slow_close"
-    toxicity: ClassVar[float] = 1.0
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range."""
-        _check("delay_s", self.delay_s, _SHORTEST_S, _LONGEST_S, "s")
-
-    @property
-    def attributes(self) -> Mapping[str, float]:
-        """The delay."""
-        return {"delay_s": self.delay_s}
 
 
 @dataclass(frozen=True, slots=True)
-class Timeout:
-    """Lets nothing through; closes after `timeout_s` seconds (up to an hour) without anything to drop, with 0 never."""
+class Timeout(_Certain):
+    """Lets nothing through; closes after `timeout_s` seconds without anything to drop, with 0 never."""
 
-    timeout_s: float
+    timeout_s: Annotated[float, _NO_WAIT]
     stream: Stream = "downstream"
     kind: ClassVar[str] = "timeout"
-    toxicity: ClassVar[float] = 1.0
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range."""
-        _check_wait("timeout_s", self.timeout_s)
-
-    @property
-    def attributes(self) -> Mapping[str, float]:
-        """The seconds of silence that it bears."""
-        return {"timeout_s": self.timeout_s}
 
 
 @dataclass(frozen=True, slots=True)
-class ResetPeer:
-    """Resets a connection `timeout_s` (0 to an hour) after its first data; only those opened since it was added.
+class ResetPeer(_Attributes):
+    """Resets a connection `timeout_s` after its first data; only those opened since it was added.
 
     Whatever its toxicity, every other end of such a connection becomes a reset as well: at 0 it waits for that.
     """
 
-    timeout_s: float = 0.0
+    timeout_s: Annotated[float, _NO_WAIT] = 0.0
     stream: Stream = "downstream"
-    toxicity: float = 1.0
+    # 1, or 0 for one that only waits.
+    toxicity: Literal[0, 1] = 1
     kind: ClassVar[str] = "reset_peer"
 
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range."""
-        _check_wait("timeout_s", self.timeout_s)
-        if self.toxicity not in (0, 1):
-            raise ValueError(f"toxicity = {self.toxicity!r}: must be 1, or 0 for one that only waits")
-
-    @property
-    def attributes(self) -> Mapping[str, float]:
-        """The delay of the reset."""
-        return {"timeout_s": self.timeout_s}
-
 
 @dataclass(frozen=True, slots=True)
-class Slicer:
-    """Cuts what passes into pieces of at most `size_bytes` (1 and more) and waits `delay_s` (0 to 1 s) after each."""
+class Slicer(_Certain):
+    """Cuts what passes into pieces of at most `size_bytes` and waits `delay_s` after each."""
 
-    size_bytes: int
-    delay_s: float = 0.0
+    size_bytes: Annotated[int, PIECE]
+    delay_s: Annotated[float, Within(0, 1, "s")] = 0.0
     stream: Stream = "downstream"
     kind: ClassVar[str] = "slicer"
-    toxicity: ClassVar[float] = 1.0
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range: at 0 bytes the server would cut until its stack is full, and end."""
-        _check_bytes("size_bytes", self.size_bytes, 1)
-        _check("delay_s", self.delay_s, 0, 1, "s")
-
-    @property
-    def attributes(self) -> Mapping[str, float]:
-        """The size and the delay; variation stays 0, for the server cannot repeat its draws."""
-        return {"size_bytes": self.size_bytes, "variation_bytes": 0, "delay_s": self.delay_s}
+    fixed: ClassVar[Mapping[str, float]] = {"variation_bytes": 0}
 
 
 @dataclass(frozen=True, slots=True)
-class LimitData:
-    """Closes each connection once `limit_bytes` (0 and more) have passed since it was added, or since it was opened."""
+class LimitData(_Certain):
+    """Closes each connection once `limit_bytes` have passed since it was added, or since it was opened."""
 
-    limit_bytes: int
+    limit_bytes: Annotated[int, LIMIT]
     stream: Stream = "downstream"
     kind: ClassVar[str] = "limit_data"
-    toxicity: ClassVar[float] = 1.0
-
-    def __post_init__(self) -> None:
-        """Raise ValueError out of range."""
-        _check_bytes("limit_bytes", self.limit_bytes, 0)
-
-    @property
-    def attributes(self) -> Mapping[str, float]:
-        """The limit."""
-        return {"limit_bytes": self.limit_bytes}
-
-
-TOXICS = (Noop, Latency, Bandwidth, SlowClose, Timeout, ResetPeer, Slicer, LimitData)
-
-
-def _check(name: str, value: float, least: float, most: float, unit: str) -> None:
-    # Written so that what is not a number is not in range.
-    if not least <= value <= most:
-        raise ValueError(f"{name} = {value!r}: must be from {least:g} to {most:g} {unit}")
-
-
-def _check_wait(name: str, value_s: float) -> None:
-    if value_s != 0 and not _SHORTEST_S <= value_s <= _LONGEST_S:
-        raise ValueError(f"{name} = {value_s!r}: must be 0, or from {_SHORTEST_S:g} to {_LONGEST_S:g} s")
-
-
-def _check_bytes(name: str, value: int, least: int) -> None:
-    if not least <= value <= _MOST_BYTES or value != int(value):
-        raise ValueError(f"{name} = {value!r}: must be from {least} to {_MOST_BYTES} whole bytes")

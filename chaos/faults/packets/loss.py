@@ -1,31 +1,39 @@
 """Faults of one hop's packets: what really is dropped on the way to its proxy, or on the way back.
 
-The kernel drops them, so nobody is told: a caller's connection attempt hangs,
-and what is lost is sent again after a wait. That packets were dropped is
-counted by the very rules that drop them; what a canary feels comes on top.
-After the heal, connections that lived through it come back only when their
-own retransmission timers fire, which belongs to the recovery.
+The kernel drops them without an error to anybody: a caller's connection
+attempt hangs, and what is lost is sent again after a wait. The rules that drop
+packets count them; what a canary observes comes on top. After the heal,
+connections that lived through it come back only when their own retransmission
+timers fire, which belongs to the recovery.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from chaos.canary.held import HeldConnection
 from chaos.direction import Direction, streams
-from chaos.faults.fault import Aimed, Fault, check_target
-from chaos.faults.links.hop import back_to_normal, claims
+from chaos.faults.fault import Aimed, Fault
+from chaos.faults.links.hop import OnHop, back_to_normal
 from chaos.faults.packets import nftables as firewall
 from chaos.faults.packets.namespaces import namespace_of
 from chaos.faults.packets.nftables import SHARES, SYN, Drop, Table, share, table_name
+from chaos.faults.ranges import Within
+from chaos.faults.registered import Needs, register
 from chaos.sight import Seen, Sight
 from chaos.targets import Targets, Wire
 from chaos.undo import Step
 from harness.errors import ChaosError, InjectionFailed, Unsupported
+from harness.tables import Fraction
 
+FIREWALL = "Linux, root, nftables"
+INSIDE = "nsenter, engine on this machine"
+ON_WIRE = Needs(f"hop; {FIREWALL}", f"hop; {FIREWALL}, {INSIDE}")
+# Of all packets; the kernel draws in such steps.
+SHARE = Within(1 / SHARES, 1 - 1 / SHARES)
 # A look sends canaries for this long until one of their packets is lost: the fault may strike one in thousands.
 _ENOUGH_LOOKING_S = 0.5
 
@@ -42,68 +50,31 @@ class PacketSight(Sight):
     held: bool | None = None
 
 
-def check_fraction(fraction: float) -> None:
-    """Raise ValueError for a fraction of all packets that is none, or that is all of them."""
-    if not 1 / SHARES <= fraction <= 1 - 1 / SHARES:
-        raise ValueError(f"fraction = {fraction!r}: must be at least {1 / SHARES} and at most {1 - 1 / SHARES}")
-
-
+@register("syn_drop", on="hop", needs=ON_WIRE)
 @dataclass(frozen=True, slots=True)
-class SynDropFault:
-    """Drops every attempt to connect to the hop's proxy, without a word; connections that are there live on."""
-
-    target: str
-    kind: ClassVar[str] = "syn_drop"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a target without a name."""
-        check_target(self.target)
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """All of the hop: nobody new can look at anything else."""
-        return claims(self.target)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return nothing: it has no parameter."""
-        return {}
+class SynDropFault(OnHop):
+    """Drops every attempt to connect to the hop's proxy; established connections go on."""
 
     def aim(self, targets: Targets, name: str) -> Aimed:
         """Return the fault on its hop. Raises Unsupported."""
         return _AimedSynDrop(self.kind, targets.wire(self.kind, self.target), name)
 
 
+@register("packet_loss", on="hop", needs=ON_WIRE, example={"fraction": 0.5})
 @dataclass(frozen=True, slots=True)
-class PacketLossFault:
-    """Drops a random `fraction` of the hop's packets: both ways, only towards the proxy, or only on the way back.
+class PacketLossFault(OnHop):
+    """Drops a share of the packets, each drawn for itself by the kernel; TCP sends them again."""
 
-    Each is drawn for itself by the kernel, in steps of one in ten thousand.
-    """
-
-    target: str
-    fraction: float
+    fraction: Annotated[Fraction, SHARE]
+    """The share, in steps of one in ten thousand."""
     direction: Direction = "both"
-    kind: ClassVar[str] = "packet_loss"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for no target, a fraction that drops nothing or everything, or a direction unheard of."""
-        check_target(self.target)
-        check_fraction(self.fraction)
-        _ = streams(self.direction)
+    """Only towards the proxy, `upstream`, only on the way back, or both."""
+    parts: ClassVar[tuple[str, ...]] = ("packets",)
 
     @property
     def drops(self) -> Sequence[Drop]:
         """The rules that it consists of."""
         return [Drop(each, share(self.fraction)) for each in streams(self.direction)]
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """The hop's packets."""
-        return claims(self.target, "packets")
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the fraction and the direction."""
-        return {"fraction": self.fraction, "direction": self.direction}
 
     def aim(self, targets: Targets, name: str) -> Aimed:
         """Return the fault on its hop. Raises Unsupported."""
@@ -111,7 +82,7 @@ class PacketLossFault:
 
 
 class AimedDrops:
-    """Rules that drop packets of one hop, not in place yet; felt by a canary that hangs."""
+    """Rules that drop packets of one hop, not in place yet; a canary hangs on them."""
 
     def __init__(self, kind: str, wire: Wire, name: str, drops: Sequence[Drop]) -> None:
         namespace = namespace_of(wire.container, wire.run) if wire.container else None
@@ -122,7 +93,7 @@ class AimedDrops:
         self._table = Table(table_name(wire.run, name), namespace)
 
     def undo(self) -> Sequence[Step]:
-        """Return what deletes the rules."""
+        """Return the step that deletes the rules."""
         return [self._table.step()]
 
     def inject(self) -> None:
@@ -149,14 +120,14 @@ class AimedDrops:
 
     def _sight(self, sight: Sight, *, held: bool | None = None) -> PacketSight:
         dropped = self._table.dropped()
-        told = [] if dropped is None else [f"{dropped} packets dropped"]
+        words = [] if dropped is None else [f"{dropped} packets dropped"]
         if held is not None:
-            told.append(f"a connection from before {'goes on' if held else 'does not go on'}")
-        return PacketSight(sight.seen, sight.took_s, ", ".join(told), float(dropped or 0), dropped=dropped, held=held)
+            words.append(f"a connection from before {'goes on' if held else 'does not go on'}")
+        return PacketSight(sight.seen, sight.took_s, ", ".join(words), float(dropped or 0), dropped=dropped, held=held)
 
 
 def none_dropped(now: Sight) -> str | None:
-    """Return None where packets were dropped, otherwise what is amiss."""
+    """Return None where packets were dropped, otherwise the error."""
     if isinstance(now, PacketSight) and now.dropped:
         return None
     return f"no packet was dropped: the canary was {now}"
@@ -206,7 +177,7 @@ class _AimedSynDrop(AimedDrops):
 
 
 class _AimedLoss(AimedDrops):
-    """Proved by its rules' counters alone: a canary whose packets are sent again in time feels little."""
+    """Proved by its rules' counters alone: a canary whose packets are sent again in time is little slower."""
 
     def __init__(self, fault: PacketLossFault, wire: Wire, name: str) -> None:
         super().__init__(fault.kind, wire, name, fault.drops)

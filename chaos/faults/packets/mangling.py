@@ -6,88 +6,73 @@ Only where the kernel has netem, and only for a container's own link: see
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from chaos.faults.fault import Aimed, check_target
-from chaos.faults.links.hop import back_to_normal, claims
+from chaos.faults.fault import Aimed
+from chaos.faults.links.hop import OnHop, back_to_normal
+from chaos.faults.links.hop import claims as hop_claims
 from chaos.faults.packets import netem as qdisc
-from chaos.faults.packets.loss import check_fraction
+from chaos.faults.packets.loss import FIREWALL, INSIDE, SHARE
 from chaos.faults.packets.namespaces import namespace_of
 from chaos.faults.packets.netem import Mangling
+from chaos.faults.ranges import Within
+from chaos.faults.registered import Needs, register
 from chaos.sight import Seen, Sight
 from chaos.targets import Targets, Wire
 from chaos.undo import Step
 from harness.errors import Unsupported
+from harness.tables import Duration, Fraction
 
-# All hops of a stack share their proxy's container, and a device has one discipline.
-_DEVICE = frozenset({"the proxies' device"})
-# The kernel's own clock is finer, a wire is not; and nobody waits for a packet longer than this.
-_DELAY_MIN_S, _DELAY_MAX_S = 0.001, 60.0
+_NEEDS = Needs("", f"hop; {FIREWALL}, tc, {INSIDE}, a kernel with netem", "local hops share the loopback")
 
 
 @dataclass(frozen=True, slots=True)
-class ReorderFault:
-    """Holds the proxy's packets back for `delay_s`, but for a random `fraction` of them, which overtake."""
+class _OnDevice(OnHop):
+    """A fault of a hop's packets that takes the device of the proxies' container."""
 
-    target: str
-    fraction: float
-    delay_s: float
-    kind: ClassVar[str] = "reorder"
+    @property
+    def claims(self) -> frozenset[str]:
+        """Its parts of the hop, and the device: all hops share the proxies' container, which has one discipline."""
+        return hop_claims(self.target, *self.parts) | {"the proxies' device"}
 
-    def __post_init__(self) -> None:
-        """Raise ValueError for no target, a fraction that is none or all, or a delay that is none or without end."""
-        check_target(self.target)
-        check_fraction(self.fraction)
-        if not _DELAY_MIN_S <= self.delay_s <= _DELAY_MAX_S:
-            raise ValueError(f"delay_s = {self.delay_s!r}: must be at least {_DELAY_MIN_S} and at most {_DELAY_MAX_S}")
+
+@register("reorder", on="hop", needs=_NEEDS, example={"fraction": 0.5, "delay_s": 0.1})
+@dataclass(frozen=True, slots=True)
+class ReorderFault(_OnDevice):
+    """Holds the proxy's packets back, but for a share of them, which overtake."""
+
+    fraction: Annotated[Fraction, SHARE]
+    """The share that overtakes, drawn by the kernel."""
+    # The kernel's own clock is finer, a wire is not; and no caller waits for a packet longer than a minute.
+    delay_s: Annotated[Duration, Within(0.001, 60, "s")]
+    """How long the others are held back."""
+    parts: ClassVar[tuple[str, ...]] = ("packets", "delay")
 
     @property
     def netem(self) -> Sequence[str]:
         """The discipline, in tc's words."""
         return ["netem", "delay", f"{self.delay_s * 1e6:.0f}us", "reorder", f"{self.fraction * 100:.2f}%"]
 
-    @property
-    def claims(self) -> frozenset[str]:
-        """The hop's packets and its delay, and the device."""
-        return claims(self.target, "packets", "delay") | _DEVICE
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the fraction and the delay."""
-        return {"fraction": self.fraction, "delay_s": self.delay_s}
-
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its hop. Raises Unsupported."""
         return AimedMangling(self.kind, targets.wire(self.kind, self.target), self.netem)
 
 
+@register("corruption", on="hop", needs=_NEEDS, example={"fraction": 0.5})
 @dataclass(frozen=True, slots=True)
-class CorruptionFault:
-    """Turns over one bit in a random `fraction` of the proxy's packets, which their checksums then give away."""
+class CorruptionFault(_OnDevice):
+    """Turns over one bit in a share of the proxy's packets, whose checksums are then wrong."""
 
-    target: str
-    fraction: float
-    kind: ClassVar[str] = "corruption"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for no target, or a fraction that is none or all."""
-        check_target(self.target)
-        check_fraction(self.fraction)
+    fraction: Annotated[Fraction, SHARE]
+    """The share, drawn by the kernel."""
+    parts: ClassVar[tuple[str, ...]] = ("packets",)
 
     @property
     def netem(self) -> Sequence[str]:
         """The discipline, in tc's words."""
         return ["netem", "corrupt", f"{self.fraction * 100:.2f}%"]
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """The hop's packets, and the device."""
-        return claims(self.target, "packets") | _DEVICE
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the fraction."""
-        return {"fraction": self.fraction}
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its hop. Raises Unsupported."""
@@ -106,7 +91,7 @@ class AimedMangling:
         self._mangling = Mangling(namespace_of(wire.container, wire.run))
 
     def undo(self) -> Sequence[Step]:
-        """Return what takes it away."""
+        """Return the step that removes it."""
         return [self._mangling.step()]
 
     def inject(self) -> None:

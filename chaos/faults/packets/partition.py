@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from chaos.direction import Direction, streams
-from chaos.faults.fault import Aimed, check_target
-from chaos.faults.links.hop import back_to_normal, claims
-from chaos.faults.packets.loss import AimedDrops
+from chaos.faults.fault import Aimed
+from chaos.faults.links.hop import back_to_normal
+from chaos.faults.links.hop import claims as hop_claims
+from chaos.faults.packets.loss import ON_WIRE, AimedDrops
 from chaos.faults.packets.nftables import Drop
-from chaos.faults.services import lifecycle as service
+from chaos.faults.registered import Declared, register
+from chaos.faults.services.lifecycle import claims as service_claims
 from chaos.sight import Seen, Sight
 from chaos.targets import Member, Targets
 from chaos.undo import Step
 from harness.errors import Unsupported
 
+_NEEDS = replace(ON_WIRE, note="a service as well where it is a container: out of its network")
 
+
+@register("partition", on="hop or service", needs=_NEEDS)
 @dataclass(frozen=True, slots=True)
-class PartitionFault:
-    """Cuts a hop or a service off, without a word to anybody.
+class PartitionFault(Declared):
+    """Drops every packet of a hop, or disconnects a service's container from its network."""
 
-    Of a hop, every packet is dropped: both ways, only those `upstream`, to its proxy, or only those `downstream`.
-    A service's container is disconnected from its network, which is always both ways, and possible in a container
-    stack alone.
-    """
-
-    target: str
     direction: Direction = "both"
-    kind: ClassVar[str] = "partition"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a target without a name, or a direction unheard of."""
-        check_target(self.target)
-        _ = streams(self.direction)
+    """Of a hop, only to its proxy, `upstream`, only on the way back, or both; a container is cut off both ways."""
 
     @property
     def claims(self) -> frozenset[str]:
         """All of the hop, or the life and the network of the service: which it is only a stack can say."""
-        return claims(self.target) | service.claims(self.target, "life", "network")
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the direction."""
-        return {"direction": self.direction}
+        return hop_claims(self.target) | service_claims(self.target, "life", "network")
 
     def aim(self, targets: Targets, name: str) -> Aimed:
         """Return the fault on its hop or service. Raises Unsupported."""

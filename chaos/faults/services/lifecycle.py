@@ -1,30 +1,33 @@
-"""Faults of a service as a whole: it is killed, asked to stop, stopped where it stands, or restarted.
+"""Faults of a service as a whole: it is killed, asked to stop, paused, or restarted.
 
 The proof is the state of the process or container itself, and never what a
-client makes of it. Whatever ends a service ends all else that could be seen of
-it, so such faults have it to themselves.
+client makes of it. Whatever ends a service ends all else that could be
+observed of it, so such faults claim all of it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from chaos.faults.fault import Aimed, check_target
+from chaos.faults.fault import Aimed
+from chaos.faults.ranges import Within
+from chaos.faults.registered import Declared, Needs, register
 from chaos.sight import Seen, Sight
 from chaos.targets import Service, Targets
 from chaos.undo import Step
+from harness.tables import Duration
 
-# What there is of a service that a fault may have for itself.
+_NEEDS = Needs("service that was started", "service")
+# What a fault may claim of a service.
 _PARTS = ("life", "cpu", "memory")
-# What a service that runs is seen as; one that has just begun need not answer yet.
+# How a service that runs is observed; one that has just begun need not answer yet.
 _ALIVE = frozenset({Seen.RUNNING, Seen.HUNG})
 # As long as Docker gives by default, and so do most who supervise services.
 _GRACE_S = 10.0
 # The conductor does nothing else while it waits for a service to stop.
-_GRACE_MAX_S = 60.0
+_GRACE = Within(0, 60, "s")
 
 
 def claims(service: str, *parts: str) -> frozenset[str]:
@@ -33,80 +36,57 @@ def claims(service: str, *parts: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _OnService:
-    """What all of them are: something done to a service, which they have to themselves."""
+class OnService(Declared):
+    """A fault of one service; `parts` are what it claims of it, all of it where none is named."""
 
-    target: str
-
-    def __post_init__(self) -> None:
-        """Raise ValueError without a service."""
-        check_target(self.target)
+    parts: ClassVar[tuple[str, ...]] = ()
 
     @property
     def claims(self) -> frozenset[str]:
-        """All of the service."""
-        return claims(self.target)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return nothing: it has no parameter."""
-        return {}
+        """Its parts of the service."""
+        return claims(self.target, *self.parts)
 
 
+@register("kill", on="service", needs=_NEEDS)
 @dataclass(frozen=True, slots=True)
-class _WithGrace(_OnService):
-    """One that asks first, and waits `grace_s` for the service to stop."""
-
-    grace_s: float = _GRACE_S
-
-    def __post_init__(self) -> None:
-        """Raise ValueError without a service, or for a grace that cannot be."""
-        # By its name: a class with slots is made anew, and `super` would look for the former.
-        _OnService.__post_init__(self)
-        _check_grace(self.grace_s)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the grace."""
-        return {"grace_s": self.grace_s}
-
-
-@dataclass(frozen=True, slots=True)
-class KillFault(_OnService):
-    """Ends the service at once (SIGKILL, to every process of it); it is started again at the heal."""
-
-    kind: ClassVar[str] = "kill"
+class KillFault(OnService):
+    """Ends every process of it at once (SIGKILL); the heal starts it again."""
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its service. Raises Unsupported."""
         return _AimedKill(targets.service(self.kind, self.target))
 
 
+@register("terminate", on="service", needs=_NEEDS, example={"grace_s": 2.0})
 @dataclass(frozen=True, slots=True)
-class TerminateFault(_WithGrace):
-    """Asks the service to stop in its own way, and kills it after `grace_s`; it is started again at the heal."""
+class TerminateFault(OnService):
+    """Asks it to stop in its own way (SIGTERM), and kills it when it does not; the heal starts it again."""
 
-    kind: ClassVar[str] = "terminate"
+    grace_s: Annotated[Duration, _GRACE] = _GRACE_S
+    """How long it has to stop."""
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its service. Raises Unsupported."""
         return _AimedTerminate(targets.service(self.kind, self.target), self.grace_s)
 
 
+@register("pause", on="service", needs=_NEEDS)
 @dataclass(frozen=True, slots=True)
-class PauseFault(_OnService):
-    """Stops the service where it stands, its connections open and its memory kept (SIGSTOP, or a frozen container)."""
-
-    kind: ClassVar[str] = "pause"
+class PauseFault(OnService):
+    """Stops it where it is, its connections open and its memory kept (SIGSTOP, or a frozen container)."""
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its service. Raises Unsupported."""
         return _AimedPause(targets.service(self.kind, self.target))
 
 
+@register("restart", on="service", needs=_NEEDS, example={"grace_s": 2.0})
 @dataclass(frozen=True, slots=True)
-class RestartFault(_WithGrace):
-    """Stops the service as `TerminateFault` does and starts it again at once; the heal sees that it answers."""
+class RestartFault(OnService):
+    """Stops it as `terminate` does and starts it again at once; the heal waits until it answers."""
 
-    kind: ClassVar[str] = "restart"
+    grace_s: Annotated[Duration, _GRACE] = _GRACE_S
+    """How long it has to stop."""
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its service. Raises Unsupported."""
@@ -148,9 +128,9 @@ class _AimedRestart(_AimedTerminate):
         self._service.start()
 
     def missing(self, before: Sight, now: Sight) -> str | None:
-        """Ask for another process, or the same container begun anew; whether it answers yet is the heal's to see."""
-        if doubt := _not_whole(before):
-            return doubt
+        """Ask for another process, or the same container restarted; whether it answers is for the heal."""
+        if error := _not_whole(before):
+            return error
         if now.seen in _ALIVE and now.amount != before.amount:
             return None
         return f"restarted, but it was {now} against {before}"
@@ -189,8 +169,3 @@ def _not_back(before: Sight, now: Sight, *, another: bool) -> str | None:
     if now.seen is Seen.RUNNING and (now.amount != before.amount) is another:
         return None
     return f"healed, but it was {now} against {before}"
-
-
-def _check_grace(grace_s: float) -> None:
-    if not (0 <= grace_s <= _GRACE_MAX_S and math.isfinite(grace_s)):
-        raise ValueError(f"grace_s = {grace_s!r}: must be from 0 to {_GRACE_MAX_S:.0f} s")

@@ -18,6 +18,7 @@ from chaos.undo import Step
 from harness.errors import ChaosError, HealFailed, HeavyweatherError, InjectionFailed
 from harness.identity import ProcessId, family, runs
 from harness.records import ProcessRef
+from harness.wait import comes_true
 
 # After SIGKILL and SIGSTOP only the kernel is waited for; one in the middle of a disk's reply takes longest.
 _KERNEL_S = 3.0
@@ -64,7 +65,7 @@ class ProcessService:
         root = self._root()
         everyone = family(root)
         _each([root], lambda process: process.send_signal(getattr(signal, self._stop)))
-        if not _poll(lambda: not any(map(runs, everyone)), grace_s):
+        if not comes_true(lambda: not any(map(runs, everyone)), limit_s=grace_s, poll_s=_POLL_S):
             # Looked for again: something may have been born meanwhile.
             everyone += [process for member in everyone for process in family(member)]
             _each(everyone, psutil.Process.kill)
@@ -72,7 +73,7 @@ class ProcessService:
 
     def pause(self) -> None:
         """Stop the whole tree, and what is born into it meanwhile. Raises InjectionFailed."""
-        if not _poll(lambda: not _step(self._root(), psutil.Process.suspend, stopped=True), _KERNEL_S):
+        if not _reaches(self._root, psutil.Process.suspend, stopped=True):
             raise InjectionFailed(f"{self.name}: not all of its processes stopped within {_KERNEL_S:.0f} s")
 
     def start(self) -> None:
@@ -123,13 +124,18 @@ class ProcessService:
 
 def resume(root: psutil.Process) -> None:
     """Have a process and its whole tree go on, and see it. Raises HealFailed."""
-    if not _poll(lambda: not _step(root, psutil.Process.resume, stopped=False), _KERNEL_S):
+    if not _reaches(lambda: root, psutil.Process.resume, stopped=False):
         raise HealFailed(f"process {root.pid}: not all of its tree went on within {_KERNEL_S:.0f} s")
 
 
 def stopped_in(root: psutil.Process) -> int:
     """Return how many processes of a tree are stopped."""
     return sum(map(_is_stopped, family(root)))
+
+
+def _reaches(root: Callable[[], psutil.Process], act: Callable[[psutil.Process], object], *, stopped: bool) -> bool:
+    """Act on a tree until all of it is as it should be; return whether it came to that in time."""
+    return comes_true(lambda: not _step(root(), act, stopped=stopped), limit_s=_KERNEL_S, poll_s=_POLL_S)
 
 
 def _step(root: psutil.Process, act: Callable[[psutil.Process], object], *, stopped: bool) -> bool:
@@ -161,17 +167,8 @@ def _each(processes: Sequence[psutil.Process], act: Callable[[psutil.Process], o
 
 
 def _await_end(processes: Sequence[psutil.Process], trouble: str) -> None:
-    if not _poll(lambda: not any(map(runs, processes)), _KERNEL_S):
+    if not comes_true(lambda: not any(map(runs, processes)), limit_s=_KERNEL_S, poll_s=_POLL_S):
         raise InjectionFailed(f"{trouble}: {', '.join(str(p.pid) for p in processes if runs(p))}")
-
-
-def _poll(done: Callable[[], bool], limit_s: float) -> bool:
-    ends_s = time.monotonic() + limit_s
-    while not done():
-        if time.monotonic() >= ends_s:
-            return False
-        time.sleep(_POLL_S)
-    return True
 
 
 class ResumeProcess:

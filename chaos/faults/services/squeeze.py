@@ -1,59 +1,52 @@
 """The fault that leaves a container less of its machine: cores, memory, or both.
 
-Its proof is what the engine says afterwards that the container is allowed. A
-limit of memory below what is in use is refused by some kernels, and kills on
-others; both are told, and a container that died of it is started again.
+Its proof is what the engine then reports as the container's limits. A limit of
+memory below what is in use is refused by some kernels, and kills on others;
+both are errors, and a container that died of it is started again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
-from chaos.faults.fault import Aimed, check_target
+from chaos.faults.fault import Aimed
+from chaos.faults.ranges import Within
+from chaos.faults.registered import Declared, Needs, register
 from chaos.faults.services.lifecycle import claims
 from chaos.sight import Seen, Sight
 from chaos.targets import Allowance, Squeezable, Targets
 from chaos.undo import Step
 from harness.errors import Unsupported
+from harness.tables import Number, Size
 
-# No engine takes less.
-_CORES_MIN = 0.01
-# Finer than any service feels, and still a whole number of the microseconds that a kernel counts.
+# Finer than any service notices, and still a whole number of the microseconds that a kernel counts.
 _CORES_DECIMALS = 3
-_MEMORY_MIN_BYTES = 6 * 1024 * 1024
+_NEEDS = Needs("", "service", "local processes have no engine that could limit them")
 
 
+@register("squeeze", on="container", needs=_NEEDS, example={"cpu_cores": 0.5, "memory_bytes": 400_000_000})
 @dataclass(frozen=True, slots=True)
-class SqueezeFault:
-    """Allows a container `cpu_cores` (a share of one core below 1) and `memory_bytes` without swap; None: as it was."""
+class SqueezeFault(Declared):
+    """Allows it less of the machine; what is not given stays as it is."""
 
-    target: str
-    cpu_cores: float | None = None
-    memory_bytes: float | None = None
-    kind: ClassVar[str] = "squeeze"
+    # No engine takes less.
+    cpu_cores: Annotated[Number, Within(0.01)] | None = None
+    """Cores that it may use; below 1 a share of one."""
+    memory_bytes: Annotated[Size, Within(6 * 1024 * 1024, unit="bytes")] | None = None
+    """Memory that it may use, without swap."""
 
-    def __post_init__(self) -> None:
-        """Raise ValueError without a service, for a squeeze of nothing, or to less than an engine would take."""
-        check_target(self.target)
+    def check(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with a squeeze of nothing."""
         if self.cpu_cores is None and self.memory_bytes is None:
-            raise ValueError("cpu_cores, memory_bytes: at least one of them must be given")
-        if self.cpu_cores is not None and not _CORES_MIN <= self.cpu_cores < float("inf"):
-            raise ValueError(f"cpu_cores = {self.cpu_cores!r}: must be at least {_CORES_MIN}")
-        if self.memory_bytes is not None and not _MEMORY_MIN_BYTES <= self.memory_bytes < float("inf"):
-            raise ValueError(f"memory_bytes = {self.memory_bytes!r}: must be at least {_MEMORY_MIN_BYTES}")
+            yield "cpu_cores", "must be given, or memory_bytes"
 
     @property
     def claims(self) -> frozenset[str]:
         """What is squeezed; for want of memory the service may die as well."""
         parts = [*(["cpu"] if self.cpu_cores is not None else []), *(["memory", "life"] if self.memory_bytes else [])]
         return claims(self.target, *parts)
-
-    def describe(self) -> Mapping[str, object]:
-        """Return what is left of what is squeezed."""
-        told = {"cpu_cores": self.cpu_cores, "memory_bytes": self.memory_bytes}
-        return {name: value for name, value in told.items() if value is not None}
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its container. Raises Unsupported, also where it would leave it no less than it has."""
@@ -75,7 +68,6 @@ class _AimedSqueeze:
     def __init__(self, fault: SqueezeFault, container: Squeezable, former: Allowance) -> None:
         self._fault = fault
         self._container = container
-        self._former = former
         self._memory_bytes = None if fault.memory_bytes is None else int(fault.memory_bytes)
         self._cores = None if fault.cpu_cores is None else round(fault.cpu_cores, _CORES_DECIMALS)
         cpu, memory = self._cores is not None, self._memory_bytes is not None

@@ -1,4 +1,4 @@
-"""Takes a data store's connection slots, all or all but a few, by connecting to it past its proxies until it refuses.
+"""Takes a data store's connection slots, all or all but a few, by connecting past its proxies until it refuses.
 
 The slots are held by this process, so they are free again when it ends,
 however it does. What others hold stays theirs.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from chaos.faults.fault import Aimed, check_target
-from chaos.faults.services.lifecycle import claims
+from chaos.faults.fault import Aimed
+from chaos.faults.ranges import Within
+from chaos.faults.registered import Needs, register
+from chaos.faults.services.lifecycle import OnService
 from chaos.faults.stores.held import close_step, hold
 from chaos.faults.stores.slots import PostgresSlots, RedisSlots, Slots, affordable
 from chaos.sight import Seen, Sight
@@ -21,47 +23,38 @@ from chaos.targets import Store, Targets
 from chaos.undo import Step
 from harness.errors import InjectionFailed, NotReady, Unsupported
 
-_KINDS: Mapping[str, Callable[[str], Slots]] = {"postgres": PostgresSlots, "redis": RedisSlots}
+_SLOTS: Mapping[str, Callable[[str], Slots]] = {"postgres": PostgresSlots, "redis": RedisSlots}
 # Ten thousand connections to a Redis take a second or two, a hundred logins at a PostgreSQL not one.
 _TAKE_S = 20.0
 _LOOK_S = 5.0
 # Redis takes ten thousand clients by itself.
 _MOST = 12_000
-# A look takes as many and one more.
-_LEAVE_MAX = 100
+_NEEDS = Needs("postgres, redis", "postgres, redis")
 
 
+@register("exhaust_connections", on="store", needs=_NEEDS)
 @dataclass(frozen=True, slots=True)
-class ExhaustConnectionsFault:
-    """Holds connections to the store `target` until it refuses any more, less `leave`; it may take up to `most`."""
+class ExhaustConnectionsFault(OnService):
+    """Holds connections to it until it refuses any more."""
 
-    target: str
-    leave: int = 0
-    most: int = _MOST
-    kind: ClassVar[str] = "exhaust_connections"
+    # A look takes as many and one more.
+    leave: Annotated[int, Within(0, 100)] = 0
+    """How many slots it gives back then."""
+    most: Annotated[int, Within(1, _MOST)] = _MOST
+    """How many it may take; more than `leave`."""
+    # Whatever ends the service ends the connections as well.
+    parts: ClassVar[tuple[str, ...]] = ("life",)
 
-    def __post_init__(self) -> None:
-        """Raise ValueError for no target, or numbers that cannot be."""
-        check_target(self.target)
-        if not 0 <= self.leave <= _LEAVE_MAX:
-            raise ValueError(f"leave = {self.leave!r}: must be from 0 to {_LEAVE_MAX}")
-        if not self.leave < self.most <= _MOST:
-            raise ValueError(f"most = {self.most!r}: must be more than leave, and at most {_MOST}")
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """The service while it lives: whatever ends it ends the connections as well."""
-        return claims(self.target, "life")
-
-    def describe(self) -> Mapping[str, object]:
-        """Return how many slots are left, and how many it may take at most."""
-        return {"leave": self.leave, "most": self.most}
+    def check(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with numbers of which one contradicts the other."""
+        if self.most <= self.leave:
+            yield "most", "must be more than leave"
 
     def aim(self, targets: Targets, name: str) -> Aimed:
         """Return the fault on its store. Raises Unsupported."""
         store = targets.store(self.kind, self.target)
-        if store.name not in _KINDS:
-            raise Unsupported(f"{self.kind} on {self.target}: only {' and '.join(_KINDS)} have slots to take")
+        if store.name not in _SLOTS:
+            raise Unsupported(f"{self.kind} on {self.target}: only {' and '.join(_SLOTS)} have slots to take")
         return _AimedExhaustion(self, store, f"{name}-{secrets.token_hex(4)}")
 
 
@@ -116,4 +109,4 @@ class _AimedExhaustion:
         )
 
     def _new_slots(self) -> Slots:
-        return _KINDS[self._store.name](self._store.url)
+        return _SLOTS[self._store.name](self._store.url)

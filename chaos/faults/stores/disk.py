@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated
 
 import psutil
 
-from chaos.faults.fault import Aimed, check_target
+from chaos.faults.fault import Aimed
+from chaos.faults.ranges import Within
+from chaos.faults.registered import Declared, Needs, register
 from chaos.faults.stores.ballast import BALLAST_PREFIX, SLACK_BYTES, fill, free_bytes, in_memory
 from chaos.sight import Seen, Sight
 from chaos.targets import Targets
 from chaos.undo import Step
 from harness.errors import ChaosError, InjectionFailed, Refused
+from harness.tables import WholeSize
 from harness.units import format_bytes
 
 # The folder of the run itself, among those that can be named.
@@ -32,35 +35,23 @@ DISK_OF_RUN = "run"
 LEAVE_BYTES_MIN = 64_000_000
 # More would take minutes to write where it cannot be set aside, and such a disk is one that others live on.
 _TAKEN_BYTES_MAX = 8 << 30
+_NEEDS = Needs("postgres, run", "run", "a disk with at most 8 GiB free; volumes are the engine's own")
 # Of the memory that is to be had, where the disk is made of it: the rest is the machine's.
 _MEMORY_FRACTION = 0.25
 
 
+@register("fill_disk", on="service, or `run`", needs=_NEEDS, example={"leave_bytes": 1 << 20})
 @dataclass(frozen=True, slots=True)
-class FillDiskFault:
-    """Fills the disk on which the folder called `target` lies, until `leave_bytes` are free.
+class FillDiskFault(Declared):
+    """Fills the disk on which its data lies, or the run folder."""
 
-    `target` is a service whose data lies there, or "run" for the run folder.
-    """
-
-    target: str
-    leave_bytes: int = LEAVE_BYTES_MIN
-    kind: ClassVar[str] = "fill_disk"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for no target, or for room that cannot be."""
-        check_target(self.target)
-        if self.leave_bytes < 0:
-            raise ValueError(f"leave_bytes = {self.leave_bytes!r}: must not be negative")
+    leave_bytes: Annotated[WholeSize, Within(0, unit="bytes")] = LEAVE_BYTES_MIN
+    """How much stays free."""
 
     @property
     def claims(self) -> frozenset[str]:
         """The room on the disk."""
         return frozenset({f"disk of {self.target}"})
-
-    def describe(self) -> Mapping[str, object]:
-        """Return what stays free."""
-        return {"leave_bytes": self.leave_bytes}
 
     def aim(self, targets: Targets, name: str) -> Aimed:
         """Return the fault on its disk. Raises Unsupported, or Refused where this disk is not to be filled."""

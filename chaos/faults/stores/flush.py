@@ -1,59 +1,46 @@
-"""Forgets: deletes keys of the run's Redis, all or a share, as a restarted or an overfull cache does.
+"""Deletes keys of the run's Redis, all or a share, as a restarted or an overfull cache does.
 
-There is no inverse. What was in a cache is made again by those who need it, and
+There is no inverse. The services fill a cache again when they need it, and
 how well they do that under load is what the fault asks.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from chaos.faults.fault import Aimed, check_target
-from chaos.faults.services.lifecycle import claims
+from chaos.faults.fault import Aimed
+from chaos.faults.ranges import Within
+from chaos.faults.registered import Needs, register
+from chaos.faults.services.lifecycle import OnService
 from chaos.guards.claim_redis import KEY, connected
 from chaos.sight import Seen, Sight
 from chaos.targets import Store, Targets
 from chaos.undo import Step
 from harness.errors import HeavyweatherError, InjectionFailed, Unsupported
+from harness.tables import Fraction, Name
 
 _LIMIT_S = 2.0
 # Deleting a part goes key by key; a cache that takes longer is too large to be flushed in part.
 _PART_LIMIT_S = 10.0
 _BATCH = 500
 # A scan may meet a key twice, and miss those that expire while it goes on.
-_FELT = 0.8
+_OBSERVED = 0.8
 
 
+@register("flush_cache", on="`redis`", needs=Needs("redis", "redis"))
 @dataclass(frozen=True, slots=True)
-class FlushCacheFault:
-    """Deletes `fraction` of the keys in the database of the run's Redis: 1 all at once, less as a scan meets them.
+class FlushCacheFault(OnService):
+    """Deletes keys of the database of the run's Redis, but not the run's claim; nothing undoes it."""
 
-    Only the database of the target's URL is touched; the run's claim on it stays. It is over as soon as it is done,
-    and nothing undoes it.
-    """
-
-    target: str = "redis"
-    fraction: float = 1.0
-    kind: ClassVar[str] = "flush_cache"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for no target, or a share of nothing or of more than there is."""
-        check_target(self.target)
-        if not 0 < self.fraction <= 1:
-            raise ValueError(f"fraction = {self.fraction!r}: must be above 0 and at most 1")
-
-    @property
-    def claims(self) -> frozenset[str]:
-        """The service while it lives: nothing can be deleted where nobody answers."""
-        return claims(self.target, "life")
-
-    def describe(self) -> Mapping[str, object]:
-        """Return the share that is deleted."""
-        return {"fraction": self.fraction}
+    target: Name = "redis"
+    fraction: Annotated[Fraction, Within(0, 1, above=True)] = 1.0
+    """The share that is deleted: 1 all at once, less as a scan meets them."""
+    # Nothing can be deleted where the service does not answer.
+    parts: ClassVar[tuple[str, ...]] = ("life",)
 
     def aim(self, targets: Targets, name: str) -> Aimed:  # noqa: ARG002 - the protocol's own
         """Return the fault on its store. Raises Unsupported."""
@@ -74,7 +61,7 @@ class _AimedFlush:
         return ()
 
     def inject(self) -> None:
-        """Delete, and see in the same breath what is left: a busy cache is full again before anybody else could look.
+        """Delete, and count at once what is left: a busy cache is full again before the next look.
 
         Raises InjectionFailed.
         """
@@ -104,7 +91,7 @@ class _AimedFlush:
         """Ask that most of what was to go has gone, of a cache that had something in it."""
         if before.amount <= 0:
             return "there was no key to delete"
-        if before.amount - now.amount >= _FELT * self._fault.fraction * before.amount:
+        if before.amount - now.amount >= _OBSERVED * self._fault.fraction * before.amount:
             return None
         return f"asked for {self._fault.fraction:.0%} of the keys to go, but there were {now} against {before}"
 

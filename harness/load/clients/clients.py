@@ -32,7 +32,7 @@ class Addresses:
     tokens: tuple[str, ...] = field(default=(), repr=False)
 
     def token_of(self, user: int) -> str:
-        """Return the token that a user, or an arrival of that number, shows; empty where nobody was logged in."""
+        """Return the token that a user, or an arrival of that number, shows; empty where no user was logged in."""
         return self.tokens[user % len(self.tokens)] if self.tokens else ""
 
     def missing(self, needs: Collection[str]) -> list[str]:

@@ -35,14 +35,14 @@ class Reply(NamedTuple, Generic[T]):
 
 
 class Failure(NamedTuple):
-    """What an error says of a call, and the short label for it."""
+    """The outcome that an error means for a call, and the short label for it."""
 
     outcome: Outcome
     label: str
 
 
 class Wire(Protocol[C]):
-    """What a protocol knows of its connections. Only `connect` may wait for anything."""
+    """How a protocol handles its connections. Only `connect` may wait for anything."""
 
     async def connect(self) -> C:
         """Return a new connection, within a limit of its own."""
@@ -54,14 +54,14 @@ class Wire(Protocol[C]):
         """Whether a connection may go on after a call that ended with this error, or with none."""
 
     async def drop(self, connection: C) -> None:
-        """Close a connection without a word to the other side; harmless when it is closed."""
+        """Close a connection without a message to the other side; harmless when it is closed."""
 
     def judge(self, error: Exception, connection: C | None) -> Failure | None:
         """Return what an error means (no connection: connecting failed); None for one the system did not cause."""
 
 
 class Connections(Generic[C]):
-    """From none to `most` connections; beyond `least`, one that nobody wanted for `idle_s` seconds goes."""
+    """From none to `most` connections; beyond `least`, one that was idle for `idle_s` seconds is closed."""
 
     def __init__(self, wire: Wire[C], *, least: int, most: int, idle_s: float = IDLE_S) -> None:
         self._wire = wire
@@ -155,7 +155,7 @@ class Connections(Generic[C]):
         self._idle.clear()
         for connection in list(self._open):
             await self._drop(connection)
-        # A transport says goodbye to its loop on the loop's next round.
+        # A transport leaves its loop on the loop's next iteration.
         await asyncio.sleep(0)
 
 

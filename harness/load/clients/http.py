@@ -4,7 +4,7 @@ Ours, on the load's own loop, because the clients that could be had hide what
 must be measured: when the connection stood, and that a request was sent twice;
 and because a client with a thread of its own costs a multiple for each request
 that is not sent in a crowd. It speaks plain HTTP/1.1, with or without TLS; no
-redirects, cookies, proxies or compression, which no measurement wants.
+redirects, cookies, proxies or compression, which would distort measurements.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.load.call import NOBODY, Call, now_ns
 from harness.load.clients.sse import parse_events
 from harness.records import Mark, Outcome
 
-# A server that says so is protecting itself; any other bad status is a failure.
+# With these a server protects itself; any other bad status is a failure.
 SHED_STATUSES = frozenset({429, 503})
 # Common servers end an idle connection after 5 s: ending it before them, we never write into one that is closing.
 _IDLE_NS = 4_000_000_000
@@ -52,7 +52,7 @@ class HttpReply(NamedTuple):
 class HttpClient:
     """Requests against one base URL. Each is given up by cancelling it, which ends its connection.
 
-    `tokens` are bearer tokens: a virtual user always shows the same one, arrivals that belong to nobody take turns.
+    `tokens` are bearer tokens: a virtual user always shows the same one, arrivals without a user take turns.
     With `fresh` every request opens a connection of its own; otherwise connections are kept and used again, the last
     one first, and there are as many as requests wait at once. Opening one is the call's `connect_ns`. A reply that
     comes when none is waited for is marked on the next call that gets its own.
@@ -99,7 +99,7 @@ class HttpClient:
     ) -> HttpReply:
         """Send one request with an optional JSON document and return how it ended.
 
-        The reply must be JSON, unless `json_reply` is false: then its body is not looked at.
+        The reply must be JSON, unless `json_reply` is false: then its body is not read.
         """
         raw = await self._exchange(call, method, path, document, headers)
         if not isinstance(raw, RawReply):
@@ -134,7 +134,7 @@ class HttpClient:
         head, body = self._request(call, method, path, document, headers)
         connection = self._take()
         while connection is not None and now_ns() - connection.idle_since_ns > _LONG_IDLE_NS:
-            # Whatever the server said meanwhile is read first, and ends the connection: it answers nothing of this.
+            # What the server sent meanwhile is read first, and ends the connection: it answers nothing of this.
             await asyncio.sleep(0)
             if connection.reusable:
                 break
@@ -218,7 +218,7 @@ class HttpClient:
 
 
 def _descriptors_are_out() -> bool:
-    """Return whether this process can open nothing more: a resolver that cannot only says that it does not know."""
+    """Return whether this process can open nothing more: a resolver that cannot only reports an unknown host."""
     try:
         os.close(os.dup(0))
     except OSError as error:
@@ -226,7 +226,7 @@ def _descriptors_are_out() -> bool:
     return False
 
 
-# Their requests say nothing of a body; all others must, or servers wait for one.
+# Their requests have no Content-Length; all others must, or servers wait for a body.
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 

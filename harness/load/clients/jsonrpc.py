@@ -1,7 +1,7 @@
 """The measured JSON-RPC 2.0 client: single calls and batches over one HTTP client, each reply checked to be its own.
 
 A reply with another id, or with neither or both of result and error, is no
-reply to this call, whatever it says. Specification: jsonrpc.org/specification.
+reply to this call, with any content. Specification: jsonrpc.org/specification.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DOCUMENT_CHARACTERS = 80
 
 
 class RpcReply(NamedTuple):
-    """How a call ended: OK with its `result`, BAD_STATUS with the error object's `code`, or as the transport says."""
+    """How a call ended: OK with its `result`, BAD_STATUS with the error object's `code`, or the transport's outcome."""
 
     outcome: Outcome
     result: Any = None

@@ -1,7 +1,7 @@
 """The measured PostgreSQL client: one statement or one transaction, one outcome, and no retry anywhere.
 
-One thing asyncpg does again by itself: it prepares a statement anew whose
-table was altered meanwhile, which the server had refused to begin. TLS is used
+One thing asyncpg repeats by itself: it prepares a statement again whose table
+was altered meanwhile, which the server had refused to begin. TLS is used
 where the DSN has an `sslmode`: without that word asyncpg would ask for it with
 a round trip more, and try a refused connection a second time.
 """
@@ -23,9 +23,9 @@ T = TypeVar("T")
 Connection = Any
 Work = Callable[[Connection], Awaitable[T]]
 
-# too_many_connections, cannot_connect_now: the server is up and says "not now".
+# too_many_connections, cannot_connect_now: the server is up and refuses for now.
 _SHED_STATES = frozenset({"53300", "57P03"})
-# Connection exceptions, admin_shutdown, crash_shutdown: said by a server that hangs up, or by asyncpg when it did.
+# Connection exceptions, admin_shutdown, crash_shutdown: from a server that closes, or from asyncpg when it did.
 _ENDED_STATES = ("08", "57P01", "57P02")
 _FATAL = frozenset({"FATAL", "PANIC"})
 _SERVER_SETTINGS = {"application_name": "heavyweather-load"}
@@ -54,8 +54,8 @@ class PostgresClient(PooledClient[Connection]):
     async def transact(self, call: Call, work: Work[T]) -> Reply[T]:
         """Do `work(connection)` between BEGIN and COMMIT; the reply's value is what it returned.
 
-        OK means that the server said COMMIT. Where the work raised what the server answered, ROLLBACK is
-        said within the same call; whatever else ends it drops the connection, and the server rolls back alone.
+        OK means that the server answered COMMIT. Where the work raised what the server answered, ROLLBACK is
+        sent within the same call; any other end drops the connection, and the server rolls back alone.
         """
         return await self._connections.use(call, lambda connection: _transaction(connection, work))
 
@@ -70,8 +70,8 @@ async def _transaction(connection: Connection, work: Work[T]) -> T:
                 await connection.execute("ROLLBACK")
         raise
     # Asked to commit what has failed, the server rolls back and calls that no error.
-    if (said := await connection.execute("COMMIT")) != "COMMIT":
-        raise asyncpg.InFailedSQLTransactionError(f"COMMIT was answered {said}")
+    if (answer := await connection.execute("COMMIT")) != "COMMIT":
+        raise asyncpg.InFailedSQLTransactionError(f"COMMIT was answered {answer}")
     return value
 
 
@@ -117,11 +117,11 @@ def _goes_on(error: Exception) -> bool:
 def outcome_of(error: Exception, *, connecting: bool = False) -> Outcome | None:
     """Return the outcome that an error stands for; None for one that is no doing of the system.
 
-    Whatever ends a connection is REFUSED while `connecting` and RESET afterwards. 57P03 (starting up,
+    Any end of a connection is REFUSED while `connecting` and RESET afterwards. 57P03 (starting up,
     shutting down) is SHED like 53300, being PostgreSQL's 503. 57014 (statement_timeout, a cancelled query)
     is BAD_STATUS like HTTP's 504: the server answered, and nothing was done, while TIMED_OUT means that
-    nobody knows. A server of another kind is WRONG_REPLY only where what it says cannot be a message's
-    beginning; one that says nothing, or hangs up, is as any that does.
+    it is unknown. A server of another kind is WRONG_REPLY only where what it sends cannot be a message's
+    beginning; one that sends nothing, or closes, is like any other that does.
     """
     if isinstance(error, TimeoutError):
         return Outcome.TIMED_OUT
@@ -136,7 +136,7 @@ def outcome_of(error: Exception, *, connecting: bool = False) -> Outcome | None:
             return ended
         # asyncpg uses the server's word for an argument that it could not encode.
         return None if isinstance(error, asyncpg.DataError) and error.severity_en is None else Outcome.BAD_STATUS
-    # While connecting, asyncpg calls it our misuse when a server wants to authenticate in a way that it does not know.
+    # While connecting, asyncpg calls it our misuse when a server asks for an authentication that it does not know.
     theirs = connecting and not isinstance(error, asyncpg.ClientConfigurationError)
     wrong = (asyncpg.InternalClientError, asyncpg.InterfaceError) if theirs else asyncpg.InternalClientError
     return Outcome.WRONG_REPLY if isinstance(error, wrong) else None

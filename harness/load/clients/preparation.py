@@ -1,4 +1,4 @@
-"""Work before a load, such as logging its users in: at a limited rate, few at once, and again when told to wait.
+"""Work before a load, such as logging its users in: at a limited rate, few at once, with retries after Retry-After.
 
 Here, and never in the measured path, a request is retried: with growing,
 jittered backoff, or after as long as the server's Retry-After asks for. A
@@ -75,7 +75,7 @@ async def _prepare(what: str, base_url: str, jobs: Sequence[Job[T]], pace: Pace)
 
 
 def _again(error: Exception) -> bool | float:
-    """Return whether to try again, or in how many seconds when the server says so."""
+    """Return whether to try again, or in how many seconds where the server names them."""
     if not isinstance(error, httpx.HTTPError):
         return False
     if not isinstance(error, httpx.HTTPStatusError):

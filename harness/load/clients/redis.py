@@ -23,7 +23,7 @@ from harness.load.call import Call
 from harness.load.clients.connections import IDLE_S, Failure, PooledClient, Reply
 from harness.records import Outcome
 
-# The server is up and says "not now": it is full, loads, is kept busy by a script, or lacks other nodes it needs.
+# The server is up and refuses for now: it is full, loads, is kept busy by a script, or lacks other nodes it needs.
 _SHED_CODES = frozenset({"OOM", "LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS"})
 # Both texts that it has for this begin so; their code is ERR, like any error's.
 _FULL = "max number of clients"
@@ -108,7 +108,7 @@ class _RedisWire:
 
 
 def _code(error: Exception) -> str:
-    """Return the first word of what the server answered, such as WRONGTYPE; empty for what it did not say."""
+    """Return the first word of what the server answered, such as WRONGTYPE; empty for its absence."""
     if code := getattr(error, "status_code", None):
         return str(code)
     first = str(error).partition(" ")[0]
@@ -118,7 +118,7 @@ def _code(error: Exception) -> str:
 def _label(error: Exception) -> str:
     if _FULL in str(error):
         return _FULL
-    # redis-py wraps what the system call said.
+    # redis-py wraps the error of the system call.
     below = error.__context__ if isinstance(error.__context__, OSError) else error
     return _code(error) or type(below).__name__
 
@@ -126,7 +126,7 @@ def _label(error: Exception) -> str:
 def outcome_of(error: Exception, *, connecting: bool = False) -> Outcome | None:
     """Return the outcome that an error stands for; None for one that is no doing of the system.
 
-    Whatever ends a connection is REFUSED while `connecting` and RESET afterwards. OOM is SHED: the server
+    Any end of a connection is REFUSED while `connecting` and RESET afterwards. OOM is SHED: the server
     keeps its memory limit by refusing writes, and did nothing of what was asked. Every other error that it
     answered is BAD_STATUS, such as READONLY, WRONGTYPE or WRONGPASS.
     """

@@ -1,7 +1,7 @@
 """One load from many processes or machines: the plan in shares over dask.distributed workers, played as one.
 
 Every worker begins at the same moment, sends its digests here, and is watched:
-one that dies, falls silent or is started anew by the scheduler fails the load,
+one that dies, stops reporting or is restarted by the scheduler fails the load,
 for a share that is missing or sent twice would be judged as if it were whole.
 """
 
@@ -22,13 +22,14 @@ from harness.load.cluster.worker import REPORTS_EACH, Report, Task, play
 from harness.load.digest.digest import GENERATOR, Clock, Digest, Health
 from harness.load.plan import LoadPlan
 from harness.probes.processes.process import own_figures
+from harness.wait import comes_true, wait_until
 
 _READY_LIMIT_S = 60.0
 # From the last worker's readiness to the common start: a message to each, and what a busy machine adds.
 _HEAD_START_S = 1.0
-# A worker reports every tick; one that says nothing for so long is as good as dead.
+# A worker reports every tick; one that sends nothing for so long counts as dead.
 _SILENCE_S = 15.0
-_CLOCK_LOOKS = 5
+_CLOCK_READINGS = 5
 _RPC_LIMIT_S = 10.0
 _DEAF = "from harness.signals import ignore\ndef dask_setup(worker):\n    ignore('SIGINT', 'SIGHUP')\n"
 
@@ -104,17 +105,16 @@ class ClusterLoad:
         """End the load on all workers, let what is in flight end, and return whether all of it did."""
         if self._client is None:
             return True
-        self._tell_to_stop()
-        limit_s = time.monotonic() + drain_s + _SILENCE_S
-        while time.monotonic() < limit_s and not all(report.ended for report in self._reports()):
-            if self._failure is not None:
-                break
-            self._closing.wait(0.05)
+        self._signal_stop()
+        comes_true(self._all_ended, limit_s=drain_s + _SILENCE_S)
         reports = self._reports()
         self._close()
         return len(reports) == self._workers and all(report.drained for report in reports)
 
-    def _tell_to_stop(self) -> None:
+    def _all_ended(self) -> bool:
+        return self._failure is not None or all(report.ended for report in self._reports())
+
+    def _signal_stop(self) -> None:
         with contextlib.suppress(Exception):  # a scheduler that is gone has no workers to stop either
             Event(f"{self._channel}-stop", client=self._client).set()
 
@@ -122,7 +122,7 @@ class ClusterLoad:
         return list(self._latest.values())
 
     def _connect(self) -> None:
-        # Else a job whose worker died is run again from its beginning, and succeeds.
+        # Otherwise a job whose worker died is run again from its beginning, and succeeds.
         self._opened.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
         address: Any = self._scheduler
         if not address:
@@ -135,7 +135,7 @@ class ClusterLoad:
                     dashboard_address=None,
                     memory_limit=0,
                     silence_logs=50,
-                    # A Ctrl-C or a hangup reaches every process of a terminal: the run's own tells them when to stop.
+                    # A Ctrl-C or a hangup reaches every process of a terminal: only the run's own process stops them.
                     preload=[_DEAF],
                 )
             )
@@ -148,7 +148,7 @@ class ClusterLoad:
 
     def _submit(self) -> None:
         addresses = sorted(self._client.scheduler_info(n_workers=-1)["workers"])[: self._workers]
-        self.clocks = [self._look_at_clock(address) for address in addresses]
+        self.clocks = [self._read_clock(address) for address in addresses]
         self._queue = Queue(f"{self._channel}-reports", client=self._client, maxsize=REPORTS_EACH * self._workers)
         self._listener.start()
         for shard, (address, clock) in enumerate(zip(addresses, self.clocks, strict=True)):
@@ -168,27 +168,26 @@ class ClusterLoad:
                 )
             )
 
-    def _look_at_clock(self, address: str) -> Clock:
-        """Return how a worker's clock stands, from the quickest of some looks; what is within its doubt counts as 0."""
-        looks = []
-        for _ in range(_CLOCK_LOOKS):
+    def _read_clock(self, address: str) -> Clock:
+        """Return a worker's clock offset, from the quickest of some readings; within its uncertainty, 0."""
+        readings = []
+        for _ in range(_CLOCK_READINGS):
             asked_s = time.time()
             (there_s,) = self._client.run(time.time, workers=[address]).values()
             answered_s = time.time()
-            looks.append(((answered_s - asked_s) / 2, there_s - (asked_s + answered_s) / 2))
-        uncertain_s, offset_s = min(looks)
+            readings.append(((answered_s - asked_s) / 2, there_s - (asked_s + answered_s) / 2))
+        uncertain_s, offset_s = min(readings)
         return Clock(address, offset_s if abs(offset_s) > uncertain_s else 0.0, uncertain_s)
 
     def _begin(self) -> None:
-        limit_s = time.monotonic() + _READY_LIMIT_S
-        while len(self._latest) < self._workers and self._failure is None:
-            if time.monotonic() > limit_s:
-                raise NotReady(f"{self._workers} workers", _READY_LIMIT_S, f"{len(self._latest)} are ready")
-            self._closing.wait(0.02)
-        if self._failure is not None:
-            raise self._failure
+        def missing() -> str | None:
+            if self._failure is not None:
+                raise self._failure
+            return f"{len(self._latest)} are ready" if len(self._latest) < self._workers else None
+
+        wait_until(f"{self._workers} workers", missing, limit_s=_READY_LIMIT_S, poll_s=0.02)
         start_s = time.perf_counter() - self._epoch_s + _HEAD_START_S
-        # From now on each is owed to be heard.
+        # From now on each must report.
         self._heard_s = dict.fromkeys(range(self._workers), time.monotonic() + _HEAD_START_S)
         self._begun = True
         Variable(f"{self._channel}-start", client=self._client).set(start_s)
@@ -196,7 +195,7 @@ class ClusterLoad:
             self._closing.wait(left_s)
 
     def _listen(self) -> None:
-        """Take in the workers' reports, and look after the workers, until closed."""
+        """Take in the workers' reports, and watch the workers, until closed."""
         while not self._closing.is_set():
             try:
                 # The first by itself: a batch does not wait for anything.
@@ -206,17 +205,15 @@ class ClusterLoad:
                 self._check_futures()
             except Exception as error:  # noqa: BLE001 - a scheduler that is gone takes every worker with it
                 if not self._closing.is_set():
-                    told = f"the workers cannot be heard any more: {type(error).__name__}: {error}"
-                    self._failure = self._failure or LoadError(told)
+                    text = f"no more reports can be read from the workers: {type(error).__name__}: {error}"
+                    self._failure = self._failure or LoadError(text)
                 return
 
     def _hear(self, report: Report) -> None:
         earlier = self._latest.get(report.shard)
         if earlier is not None and earlier.process != report.process:
-            told = (
-                f"worker {report.shard} was begun twice, on {earlier.process} and {report.process}: the first is gone"
-            )
-            self._failure = self._failure or LoadError(told)
+            text = f"worker {report.shard} was restarted: first {earlier.process}, then {report.process}"
+            self._failure = self._failure or LoadError(text)
         self._heard_s[report.shard] = time.monotonic()
         self._latest[report.shard] = report
         if report.failure:
@@ -236,17 +233,17 @@ class ClusterLoad:
         for shard, report in list(self._latest.items()) if self._begun else ():
             quiet_s = now_s - self._heard_s[shard]
             if quiet_s > _SILENCE_S + self._tick_s and not report.ended:
-                return LoadError(f"worker {shard} ({report.process}) has said nothing for {quiet_s:.0f} s")
+                return LoadError(f"worker {shard} ({report.process}) has not reported for {quiet_s:.0f} s")
         return None
 
     def _close(self) -> None:
-        """Let go of the workers; those of a cluster of our own end with it."""
+        """Release the workers; those of a cluster of our own end with it."""
         self._closing.set()
         if self._listener.ident is not None:
             self._listener.join(_RPC_LIMIT_S)
         if self._client is not None:
-            self._tell_to_stop()
-            with contextlib.suppress(Exception):  # whatever is left of a broken cluster, it goes
+            self._signal_stop()
+            with contextlib.suppress(Exception):  # a broken cluster may raise anything, and is closed all the same
                 self._client.cancel(self._futures, force=True)
         client, self._client = self._client, None
         if client is not None or not self._scheduler:

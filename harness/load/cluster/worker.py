@@ -1,7 +1,7 @@
 """One worker's part in a load: what runs inside a dask worker's task, for as long as the load lasts.
 
 The task plays its share with an engine of its own and sends a digest every
-tick; it begins and ends when it is told, by the clock that all workers share.
+tick; it starts at the given time, by the clock that all workers share, and ends on request.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from harness.load.digest.digest import Digest
 from harness.load.engine.engine import Engine
 from harness.load.plan import LoadPlan
 
-# How long a worker waits to be told when to begin: until the slowest of them is ready.
+# How long a worker waits for the time to start: until the slowest of them is ready.
 _BEGIN_LIMIT_S = 60.0
-# Reports that nobody has taken: beyond this there is nobody, and the load must not go on without them.
+# Reports that were not taken: with more, or for longer, the runner is gone, and the load must not go on without it.
 REPORTS_EACH = 8
 _NOBODY_S = 15.0
 # By now a load's pools and caches are filled.
@@ -31,7 +31,7 @@ _WARM_TICKS = 30
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a worker is told: its share of a plan, and the names of what it talks through.
+    """A worker's order: its share of a plan, and the names of its channels.
 
     `epoch_unix_s` is the run's epoch by the worker's own clock, in seconds since the Unix epoch.
     """
@@ -52,9 +52,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a worker says: that it is there (`began`), what it did since, and at last how it ended.
+    """A worker's report: that it is there (`began`), what it did since, and at last how it ended.
 
-    `process` tells its process from every other one, `failure` is empty where all is well.
+    `process` identifies its process, `failure` is empty where all is well.
     """
 
     shard: int
@@ -72,37 +72,37 @@ class Report:
 
 
 def play(task: Task) -> None:
-    """Play one share until told to stop, or until nobody takes its reports any more."""
+    """Play one share until the stop event, or until its reports are not taken any more."""
     queue, stop = Queue(f"{task.channel}-reports", maxsize=REPORTS_EACH * task.of), Event(f"{task.channel}-stop")
     process = f"{socket.gethostname()}:{os.getpid()}"
     epoch_s = time.perf_counter() - (time.time() - task.epoch_unix_s)
     engine: Engine[Clients] | None = None
 
-    def say(report: Report) -> None:
+    def send(report: Report) -> None:
         queue.put(report.pack(), timeout=_NOBODY_S)
 
     try:
         part = task.plan.part(task.shard, task.of)
-        say(Report(task.shard, process, began=True))
+        send(Report(task.shard, process, began=True))
         start_s = float(Variable(f"{task.channel}-start").get(timeout=_BEGIN_LIMIT_S))
         engine = Engine(part, epoch_s=epoch_s, start_s=start_s)
         engine.start()
         ticks = 0
         while not stop.wait(task.tick_s) and not engine.failure:
-            say(Report(task.shard, process, digest=_take(engine, task), in_flight=engine.in_flight))
+            send(Report(task.shard, process, digest=_take(engine, task), in_flight=engine.in_flight))
             ticks += 1
             if ticks == _WARM_TICKS:
                 engine.warm()
         drained = engine.stop(drain_s=task.drain_s)
         failure = explain(engine.failure) if engine.failure else ""
         last = Report(task.shard, process, False, _take(engine, task), engine.in_flight, True, drained, failure)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the run must hear of it, and in words that travel
+    except Exception as error:  # noqa: BLE001 - the run must get any error, as text that can be pickled
         last = Report(task.shard, process, ended=True, failure=f"{type(error).__name__}: {explain(error)}")
     finally:
-        # Whatever ended the task, no load goes on without it.
+        # However the task ended, no load goes on without it.
         if engine is not None:
             engine.stop(drain_s=task.drain_s)
-    say(last)
+    send(last)
     if last.failure:
         raise LoadError(f"{task.name} ({process}): {last.failure}")
 

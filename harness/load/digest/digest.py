@@ -1,4 +1,4 @@
-"""What the load did since the last look, as one value that adds up: over ticks, and over workers.
+"""What the load did since the last reading, as one value that adds up: over ticks, and over workers.
 
 A thousand calls become a few counts and histograms at once, so that nothing
 grows with the number of requests but the samples that a checker will read.
@@ -21,7 +21,7 @@ from harness.records import OWN_DOING, UNASKED, Outcome, Sample
 ERROR_LABELS_MAX = 100
 OTHER_ERRORS = "other"
 
-# The name under which an engine tells of itself.
+# The name under which an engine reports its own cost.
 GENERATOR = "generator"
 K = TypeVar("K")
 
@@ -48,7 +48,7 @@ class ErrorKey(NamedTuple):
 
 
 class Health(NamedTuple):
-    """What one generator cost, and how often garbage collection stopped it since the last look.
+    """What one generator cost, and how often garbage collection stopped it since the last reading.
 
     `cpu_s` is the CPU time its process has taken since it began and `rss_bytes` what
     it holds now; `gc_pause_s_max` is the longest of the `gc_pauses`, in seconds.
@@ -76,7 +76,7 @@ class Digest:
     of dropped arrivals, which took no time, nor of cancelled calls, which took what their caller chose, and of
     connecting and acquiring only where there was any. `lags` are how late each generator was, by its name, with calls
     that had a moment. `samples` are those with a key or a mark, in the order in which they ended; `offered` counts
-    arrivals since the last look; `health` is each generator's, by its name.
+    arrivals since the last reading; `health` is each generator's, by its name.
     """
 
     counts: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
@@ -136,7 +136,7 @@ class Digest:
         return max((lag.quantile_s(quantile) for lag in self.lags.values()), default=math.nan)
 
     def response(self, operation: str | None = None) -> Times:
-        """Return the response times of one operation, or of all that were asked for, whatever the outcomes."""
+        """Return the response times of one operation, or of all that were asked for, with any outcome."""
         return Times.sum(
             times
             for tag, times in self.times.items()

@@ -1,7 +1,7 @@
 """Response, service, connect and acquire times as HdrHistogram interval logs.
 
 One histogram for each operation, outcome and kind of time; every interval each
-goes as one tagged line into `load.hlog`, and begins anew. Any window of the run
+goes as one tagged line into `load.hlog`, and is reset. Any window of the run
 is then an exact merge, and other HdrHistogram tools read the file.
 """
 

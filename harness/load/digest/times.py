@@ -22,7 +22,7 @@ Cells = NDArray[np.int64]
 LOWEST, HIGHEST, DIGITS = 1, 300_000_000, 3
 _NS_PER_US = 1000
 _US = 1e-6
-# 2^11 is the first power of two above 2 * 10^3: so many cells hold one digit more than three, whatever the magnitude.
+# 2^11 is the first power of two above 2 * 10^3: so many cells hold one digit more than three, at any magnitude.
 _CELL_BITS = 11
 _HALF_BITS = _CELL_BITS - 1
 

@@ -1,1 +1,1 @@
-"""Sends what is due when it is due, and says how late it was."""
+"""Sends what is due when it is due, and records how late it was."""

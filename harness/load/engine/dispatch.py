@@ -1,6 +1,6 @@
-"""Starts calls, stamps them, and gives up those whose deadline has come or whose caller wants no answer any more.
+"""Starts calls, stamps them, and gives up those whose deadline has come or whose caller cancels them.
 
-Deadlines are kept by looking over the calls in flight now and then, oldest
+Deadlines are kept by a regular check of the calls in flight, oldest
 first, instead of by a timer for each: that would cost a fifth of a request.
 The few that are cancelled have one, for they must be given up at any moment.
 """
@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from harness.load.call import Call, Operation, now_ns
 from harness.records import Outcome
 
-# How often overdue calls are looked for: the grain of every deadline.
+# Interval of the check for overdue calls: the grain of every deadline.
 _SWEEP_S = 0.02
 _NS_PER_S = 1_000_000_000
 # What a call is until it has ended or was given up.
@@ -36,7 +36,7 @@ class Dispatcher(Generic[C]):
         self._operations = operations
         self._in_flight_max = in_flight_max
         self._epoch_ns = epoch_ns
-        # Oldest first, apart for each deadline: so the first that still runs ends the look.
+        # Oldest first, apart for each deadline: so the first that still runs ends the check.
         self._by_deadline: dict[float, deque[tuple[int, Call]]] = {}
         self.running: dict[Call, asyncio.Task[object]] = {}
         self.ended: deque[Call] = deque()
@@ -102,7 +102,7 @@ class Dispatcher(Generic[C]):
         try:
             outcome = await self._operations[call.operation](clients, call)
         except asyncio.CancelledError:
-            if call.outcome is _OPEN:  # nobody gave it up: somebody ends the whole task
+            if call.outcome is _OPEN:  # not given up: the whole task is cancelled
                 raise
             outcome = call.outcome
         except Exception as error:  # noqa: BLE001 - a bug in an operation must end the run, not vanish with its task
@@ -112,6 +112,6 @@ class Dispatcher(Generic[C]):
             outcome = call.outcome
         finally:
             del self.running[call]
-        if call.outcome is not _OPEN:  # given up, whatever the operation made of it
+        if call.outcome is not _OPEN:  # given up, with any result of the operation
             outcome = call.fail(call.outcome, "deadline" if call.outcome is Outcome.TIMED_OUT else "")
         self.end(call, outcome)

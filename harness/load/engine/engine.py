@@ -1,4 +1,4 @@
-"""The engine: requests leave when they are due, whatever became of those before.
+"""The engine: requests leave when they are due, no matter how earlier ones ended.
 
 It runs its own event loop in its own thread and does as little as it can
 there: it compares the schedule with the clock, starts operations and stamps
@@ -91,7 +91,7 @@ class Engine(Generic[C]):
         self._stop_asked = threading.Event()
         self._pacer: Pacer | None = None
         self._failure: BaseException | None = None
-        self._told = 0
+        self._reported = 0
         self.offered = 0
 
     @property
@@ -116,7 +116,7 @@ class Engine(Generic[C]):
         return self._started and not self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin the schedule; returns once it has begun."""
+        """Start the schedule; returns once it runs."""
         self._started = True
         self._thread.start()
         self._begun.wait()
@@ -126,7 +126,7 @@ class Engine(Generic[C]):
 
         Harmless before `start` and when called again.
         """
-        # First: a start that was interrupted may not have come to the point where it can be told.
+        # First: a start that was interrupted may not have come to the point where it can be signalled.
         self._stop_asked.set()
         if not self._started:
             return True
@@ -144,8 +144,8 @@ class Engine(Generic[C]):
         """Return what ended since the last call, and what it cost."""
         ended = self._dispatcher.ended
         calls = [ended.popleft() for _ in range(len(ended))]
-        told, self._told = self._told, self.offered
-        return Digest.of(calls, offered=self._told - told, health={GENERATOR: self._health()})
+        before, self._reported = self._reported, self.offered
+        return Digest.of(calls, offered=self._reported - before, health={GENERATOR: self._health()})
 
     def _health(self) -> Health:
         own, pauses_ns = own_figures(), self._gc.take()
@@ -156,7 +156,7 @@ class Engine(Generic[C]):
             with asyncio.Runner(loop_factory=_fast_loop()) as runner, self._gc:
                 self._gc.freeze()
                 runner.run(self._play())
-        except BaseException as error:  # noqa: BLE001 - whatever ended the load, the run must say so, not this thread
+        except BaseException as error:  # noqa: BLE001 - any end of the load is the run's to report, not this thread's
             self._failure = self._failure or error
         finally:
             self._begun.set()
@@ -187,7 +187,7 @@ class Engine(Generic[C]):
             sweeper.cancel()
 
     def _note_end(self, session: asyncio.Task[None]) -> None:
-        """Take a session that failed, or was ended by somebody else, for a failure of the load, at once."""
+        """Take a session that failed, or was not ended by the load, for a failure of the load, at once."""
         if session.cancelled():
             self._failure = self._failure or LoadError("a session was cancelled, and not by the load")
         else:
@@ -250,14 +250,14 @@ class _Desk(Generic[C]):
 
 
 def _all(*waited: Awaitable[object]) -> asyncio.Future[list[object]]:
-    """Return a future of all of them, whatever becomes of each."""
+    """Return a future of all of them, done when the last has ended in any way."""
     return asyncio.gather(*waited, return_exceptions=True)
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's loop factory where uvloop exists; it halves the cost of a request."""
     try:
-        import uvloop  # noqa: PLC0415 - absent on Windows, and where nobody built it
+        import uvloop  # noqa: PLC0415 - absent on Windows, and where it was not built
     except ImportError:
         return None
     return uvloop.new_event_loop

@@ -1,4 +1,4 @@
-"""Garbage collection of the generator itself: kept short, and every pause told.
+"""Garbage collection of the generator itself: kept short, and every pause recorded.
 
 A collection stops the pacer as it stops everything else. What a warm generator
 holds will be held to the end, so it is frozen out of every later collection;

@@ -1,6 +1,6 @@
 """Sessions: what goes on for the whole load beside the arrivals, such as a user who thinks or a socket that listens.
 
-A session is handed a desk and works until the load stops. Whatever it does is
+A session is handed a desk and works until the load stops. All its calls are
 stamped, recorded and counted exactly as the arrivals are.
 """
 

@@ -64,5 +64,5 @@ class _UserSession:
             due_ns = desk.now_ns() + round(think_s * _NS_PER_S)
             if not await desk.pause(think_s):
                 return
-            # A timer may end a little early; nobody asks before they have thought.
+            # A timer may end a little early; no user asks before its think time is over.
             await desk.perform(operation, user=self.user, due_ns=min(due_ns, desk.now_ns()))

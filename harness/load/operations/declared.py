@@ -2,43 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from harness.errors import InputError
+from pydantic import AfterValidator, Field
+
 from harness.load.call import Call
 from harness.load.clients.clients import Clients
 from harness.load.clients.http import HttpReply
 from harness.load.operations.template import Template, fill_document, parse_document, parse_template
 from harness.records import Outcome
+from harness.tables import Broken, ByHand, Listed, Table, marked_schema, rule, validate
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_KEYS = ("method", "path", "headers", "json", "status", "reply", "key", "answer")
 # What a path may hold unescaped (RFC 3986), so that a filled hole never changes its shape.
 _SAFE = "/?&=:@!$'()*+,;~%-._"
+# Set by the client for each request.
+_OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 _NOTHING = object()
 
 
-@dataclass(frozen=True, slots=True)
-class HttpOperation:
-    """One request to the api, and its reply's check.
+def _operation_name(value: str) -> str:
+    if not value.isidentifier():
+        raise rule("must be a name of letters, digits and _")
+    return value
 
-    `statuses` are good (empty: any 2xx); `reply` is path to the value that must
-    stand there; `key` is what the request is about, and `answer` the path where a
-    reply that is no error says what it is about. A path is names, and places in
-    arrays, joined by dots.
-    """
 
-    method: str
-    path: Template
-    headers: Mapping[str, Template] = field(default_factory=dict, repr=False)
-    document: Any = field(default=None, repr=False)
-    statuses: frozenset[int] = frozenset()
-    reply: Mapping[str, Any] = field(default_factory=dict)
-    key: Template | None = None
-    answer: str = ""
+def _path(value: object) -> Template:
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise rule("must be a text that begins with /")
+    return parse_template(value)
+
+
+def _text(value: object) -> Template:
+    if not isinstance(value, str) or not value:
+        raise rule("must be a text that is not empty")
+    return parse_template(value)
+
+
+def _header_name(value: str) -> str:
+    if not value.isascii() or not value.replace("-", "").isalnum():
+        raise rule("must be a name of ASCII letters, digits and -")
+    if value.lower() in _OWN_HEADERS:
+        raise rule("must not be given: the client sets it for each request")
+    return value
+
+
+def _fits_header(value: str) -> bool:
+    return value.isascii() and all(ord(character) >= 32 for character in value)
+
+
+def _header(value: object) -> Template:
+    if not isinstance(value, str) or not _fits_header(value):
+        raise rule("must be a text of printable ASCII")
+    return _text(value)
+
+
+def _statuses(value: object) -> frozenset[int]:
+    if value == []:
+        raise rule("must have at least one status")
+    if isinstance(value, list):
+        return frozenset(validate(_Statuses, value))
+    return frozenset({validate(_Status, value)})
+
+
+def _reply(value: dict[str, Any]) -> dict[str, Any]:
+    if not value:
+        raise rule('must have at least one path = value, such as {"order.id" = "{number}"}')
+    return value
+
+
+def _text_schema() -> dict[str, Any]:
+    return {"type": "string"}
+
+
+def _status_schema() -> dict[str, Any]:
+    one = marked_schema(_Status)
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
+_Document = Annotated[Any, ByHand(parse_document, dict)]
+_HeaderName = Annotated[str, AfterValidator(_header_name)]
+_Header = Annotated[Template, ByHand(_header, _text_schema)]
+_Status: Any = Annotated[int, Field(strict=True, ge=200, le=599)]
+_Statuses: Any = Listed[_Status]
+
+
+class HttpOperation(Table):
+    """One request to the api, and the check of its reply. A path is names, and places in arrays, joined by dots."""
+
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    """Method of the request."""
+    path: Annotated[Template, ByHand(_path, _text_schema)]
+    """Path of the request, from `/` on."""
+    headers: Mapping[_HeaderName, _Header] = Field({}, repr=False)
+    """Headers besides the client's own."""
+    document: _Document = Field(None, alias="json", repr=False)
+    """JSON document that is sent."""
+    statuses: Annotated[frozenset[int], ByHand(_statuses, _status_schema)] = Field(frozenset(), alias="status")
+    """The good status, or a list of such; otherwise any 2xx."""
+    reply: Annotated[dict[str, _Document], AfterValidator(_reply)] = Field({})
+    """Path in the JSON reply = the value that must be there."""
+    key: Annotated[Template, ByHand(_text, _text_schema)] | None = None
+    """What the request is about."""
+    answer: Annotated[str, Field(min_length=1)] = Field("")
+    """Path in the reply to what it is about, which must be the key; not read from a reply of status 400 or more."""
+
+    def check(self) -> Iterator[Broken]:
+        """Yield what is wrong between the keys."""
+        if self.answer and self.key is None:
+            yield "answer", "needs a key to be compared with"
+        if self.key is not None and not all(_fits_header(literal) for literal, _, _ in self.key.pieces):
+            for name, header in self.headers.items():
+                if any(hole == "key" for _, hole, _ in header.pieces):
+                    yield ("headers", name), "must not have {key}, for the key is no printable ASCII"
 
     async def __call__(self, clients: Clients, call: Call) -> Outcome:
         """Send it once and judge the reply."""
@@ -75,109 +152,6 @@ class HttpOperation:
         return Outcome.OK
 
 
-def parse_operations(source: str, table: Mapping[str, object]) -> dict[str, HttpOperation]:
-    """Return a target file's `[operations.NAME]` tables; `source` names the file in errors.
-
-    Raises an ExceptionGroup of an InputError for each rule broken.
-    """
-    errors: list[InputError] = []
-    operations: dict[str, HttpOperation] = {}
-    for name, section in table.items():
-        where = f"operations.{name}"
-        if not name.isidentifier():
-            errors.append(InputError(source, where, name, "a name is of letters, digits and _"))
-        elif not isinstance(section, dict):
-            errors.append(InputError(source, where, section, f"must be a table: [{where}]"))
-        else:
-            try:
-                operations[name] = _operation(source, where, section)
-            except ExceptionGroup as group:
-                errors += [error for error in group.exceptions if isinstance(error, InputError)]
-    if errors:
-        raise ExceptionGroup(f"{source}: [operations] breaks {len(errors)} rule(s)", errors)
-    return operations
-
-
-def _operation(source: str, where: str, section: Mapping[str, Any]) -> HttpOperation:
-    fields: dict[str, Any] = {"method": "GET"}
-    parsers = {
-        "method": ("method", _method),
-        "path": ("path", _path),
-        "headers": ("headers", _headers),
-        "json": ("document", parse_document),
-        "status": ("statuses", _statuses),
-        "reply": ("reply", _reply),
-        "key": ("key", _text),
-        "answer": ("answer", _plain),
-    }
-    errors: list[InputError] = []
-    for key, value in section.items():
-        if key not in parsers:
-            errors.append(InputError(source, f"{where}.{key}", value, f"no such key; one of {', '.join(_KEYS)}"))
-            continue
-        name, parse = parsers[key]
-        try:
-            fields[name] = parse(value)
-        except ValueError as error:
-            errors.append(InputError(source, f"{where}.{key}", value, str(error)))
-    if "path" not in section:
-        errors.append(InputError(source, f"{where}.path", None, "must be given, such as /orders/{number}"))
-    if "answer" in section and "key" not in section:
-        errors.append(InputError(source, f"{where}.answer", section["answer"], "needs a key to be compared with"))
-    if errors:
-        raise ExceptionGroup(where, errors)
-    return HttpOperation(**fields)
-
-
-def _method(value: object) -> str:
-    if value not in _METHODS:
-        raise ValueError(f"must be one of {', '.join(_METHODS)}")
-    return str(value)
-
-
-def _path(value: object) -> Template:
-    if not isinstance(value, str) or not value.startswith("/"):
-        raise ValueError("must be a text that begins with /")
-    return parse_template(value)
-
-
-def _plain(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be a text that is not empty")
-    return value
-
-
-def _text(value: object) -> Template:
-    return parse_template(_plain(value))
-
-
-def _headers(value: object) -> dict[str, Template]:
-    if not isinstance(value, dict):
-        raise ValueError("must be a table of texts")  # noqa: TRY004 - a rule broken in a file, not a bug
-    for name in value:
-        if not name.isascii() or not name.replace("-", "").isalnum():
-            raise ValueError(f"{name!r} is no header's name")
-        if name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
-            raise ValueError(f"{name} is the client's own to say")
-    for inner in value.values():
-        if not isinstance(inner, str) or not inner.isascii() or any(ord(character) < 32 for character in inner):
-            raise ValueError(f"{inner!r} is no header's value: printable ASCII")
-    return {name: _text(inner) for name, inner in value.items()}
-
-
-def _statuses(value: object) -> frozenset[int]:
-    wanted = value if isinstance(value, list) else [value]
-    if not wanted or not all(type(status) is int and 200 <= status <= 599 for status in wanted):
-        raise ValueError("must be a status from 200 to 599, or a list of them")
-    return frozenset(wanted)
-
-
-def _reply(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict) or not value:
-        raise ValueError('must be a table of path = value, such as {"order.id" = "{number}"}')
-    return {path: parse_document(inner) for path, inner in value.items()}
-
-
 def _at(document: Any, path: str) -> Any:
     """Return what stands at a path of a document."""
     found = document
@@ -189,3 +163,7 @@ def _at(document: Any, path: str) -> Any:
         else:
             return _NOTHING
     return found
+
+
+# `[operations]`: a table for each name.
+DeclaredOperations = Mapping[Annotated[str, AfterValidator(_operation_name)], HttpOperation]

@@ -22,7 +22,7 @@ _BATCH = 5
 _STREAM_EVENTS = 10
 _END = "end"
 _SLOW_S = 0.2
-# What fits in 64 bits; a reply may say anything.
+# What fits in 64 bits; a reply may hold anything.
 _VERSIONS = 2**63
 _DIGITS = 18
 # The reference's code for a method that failed as it was asked to.
@@ -125,7 +125,7 @@ async def ledger_write(clients: Clients, call: Call) -> Outcome:
 
 @operations.register("ledger_retry")
 async def ledger_retry(clients: Clients, call: Call) -> Outcome:
-    """Write an entry and, whatever came of that, ask again under the same key, as who lost the reply would."""
+    """Write an entry and, however that ended, ask again under the same key, as a client that lost the reply would."""
     if await ledger_write(clients, call) is Outcome.WRONG_REPLY:
         return Outcome.WRONG_REPLY
     call.error = ""
@@ -143,7 +143,7 @@ async def cache_put(clients: Clients, call: Call) -> Outcome:
 
 @operations.register("cache_get")
 async def cache_get(clients: Clients, call: Call) -> Outcome:
-    """Read one of those keys; the value must be that key's own and says whose and which it is, a miss is an answer."""
+    """Read one of those keys; the value must be that key's own, with its writer and version; a miss is an answer."""
     call.key = f"key-{call.number * 7 % CACHE_KEYS}"
     reply = await clients.api.send(call, "GET", f"/cache/{call.key}")
     if reply.status == 404:  # nothing was put under this key yet
@@ -155,13 +155,13 @@ async def cache_get(clients: Clients, call: Call) -> Outcome:
 
 
 def _hold(call: Call, version: object, writer: object) -> None:
-    """Note which version a reply held, and whose, if it says so."""
+    """Record which version a reply held, and its writer, where it has them."""
     if type(version) is int and UNVERSIONED < version < _VERSIONS and isinstance(writer, str):
         call.read, call.writer = version, writer
 
 
 def _about(call: Call, outcome: Outcome) -> Outcome:
-    """Return the outcome, but for a yes that speaks of another key."""
+    """Return the outcome, or WRONG_REPLY for a success about another key."""
     if outcome is Outcome.OK and call.answer != call.key:
         return call.fail(Outcome.WRONG_REPLY, "another key than was asked for")
     return outcome

@@ -1,7 +1,7 @@
 """Texts with holes for what differs from request to request, so that a target file can write requests down.
 
 `{number}` is unique in the run, `{user}` the virtual user (or the number, for
-an arrival that belongs to nobody), `{run}` the run's id, `{random:N}` a whole
+an arrival without a user), `{run}` the run's id, `{random:N}` a whole
 number below N drawn from the request's number, `{text:CLASS}` a message of a
 size class, `{key}` what the operation's `key` came to. `{{` and `}}` are
 braces. In a document, a text that is nothing but a number's hole becomes a number.
@@ -9,17 +9,22 @@ braces. In a document, a text that is nothing but a number's hole becomes a numb
 
 from __future__ import annotations
 
+import math
 import random
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from harness.load.call import NOBODY, Call
 from harness.load.operations.sizes import SizeClass, text
+from harness.tables import Gathered, rule
 
 _PLAIN = ("number", "user", "run", "key")
-_RULE = "{number}, {user}, {run}, {key}, {random:N} and {text:small|medium|large|huge} can stand here"
+_RULE = (
+    "in braces only {number}, {user}, {run}, {key}, {random:N} and {text:small|medium|large|huge} can stand; "
+    "a brace itself is {{ or }}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,15 @@ class Template:
         return str(self.value(run, call))
 
 
-def parse_template(source: str) -> Template:
+def parse_template(value: object) -> Template:
     """Return the template that a text describes. Raises ValueError whose text is the rule broken."""
+    if not isinstance(value, str):
+        raise rule("must be a text", hidden=True)
     pieces: list[tuple[str, str, str]] = []
     try:
-        parsed = list(string.Formatter().parse(source))
-    except ValueError as error:
-        raise ValueError(f"{error}; {_RULE}, and {{{{ for a brace") from None
+        parsed = list(string.Formatter().parse(value))
+    except ValueError:
+        raise rule(_RULE) from None
     for literal, hole, argument, conversion in parsed:
         if literal:
             pieces.append((literal, "", ""))
@@ -55,19 +62,32 @@ def parse_template(source: str) -> Template:
     return Template(tuple(pieces))
 
 
-def parse_document(value: Any) -> Any:
-    """Return a JSON document whose texts are templates. Raises ValueError."""
+def parse_document(value: object) -> Any:
+    """Return a JSON document whose texts are templates. Raises ValueError, of all that is no JSON value at once."""
     match value:
         case str():
             return parse_template(value)
-        case dict():
-            return {key: parse_document(inner) for key, inner in value.items()}
+        case Mapping():
+            return dict(_parse_parts(value.items()))
         case list():
-            return [parse_document(inner) for inner in value]
+            return [part for _, part in _parse_parts(enumerate(value))]
+        case float() if not math.isfinite(value):
+            raise rule("must be a finite number")
         case bool() | int() | float():
             return value
         case _:
-            raise ValueError(f"{type(value).__name__} is no JSON value")
+            raise rule("must be a JSON value")
+
+
+def _parse_parts(parts: Iterable[tuple[Any, object]]) -> list[tuple[Any, Any]]:
+    """Return the parts of a table or a list, each parsed and with its place."""
+    found = Gathered()
+    parsed = []
+    for place, part in parts:
+        with found.at(part, place):
+            parsed.append((place, parse_document(part)))
+    found.finish()
+    return parsed
 
 
 def fill_document(document: Any, run: str, call: Call) -> Any:
@@ -90,7 +110,7 @@ def _check(hole: str, argument: str, conversion: str | None) -> None:
         or (hole == "text" and argument in set(SizeClass))
     ):
         return
-    raise ValueError(f"{{{hole}{':' if argument else ''}{argument}}} is no hole; {_RULE}")
+    raise rule(_RULE)
 
 
 def _fill(hole: str, argument: str, run: str, call: Call) -> str | int:

@@ -2,7 +2,7 @@
 
 Event loops sleep in whole milliseconds, which at a thousand arrivals a second
 is the whole distance between two. On Linux a timer descriptor wakes the loop
-when the kernel's own clock says so, for less than a sleeping task costs.
+by the kernel's own clock, for less than a sleeping task costs.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class TimerAlarm:
     def _read(self) -> None:
         try:
             os.read(self._fd, 8)
-        except BlockingIOError:  # it was set anew in the meantime
+        except BlockingIOError:  # it was set again in the meantime
             return
         self._ring()
 

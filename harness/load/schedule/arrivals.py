@@ -12,7 +12,11 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import Annotated, Protocol, Self
+
+from pydantic import Field
+
+from harness.tables import Duration, PositiveDuration, Rate, table
 
 # A sine's integral has no inverse in closed form. Bisection from the whole stage down: 2^-60 of it is below a double.
 _HALVINGS = 60
@@ -36,13 +40,17 @@ class Stage(Protocol):
         """Return the same stage, `time_scale` times as long, at the same rates."""
 
 
+@table
 @dataclass(frozen=True, slots=True)
 class Ramp:
     """The rate goes in a straight line from `from_per_s` to `to_per_s` over `for_s`."""
 
-    from_per_s: float
-    to_per_s: float
-    for_s: float
+    from_per_s: Rate
+    """Arrivals per second at its start."""
+    to_per_s: Rate
+    """Arrivals per second at its end."""
+    for_s: Duration
+    """How long it lasts."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a negative rate or duration."""
@@ -66,11 +74,13 @@ class Ramp:
         return replace(self, for_s=self.for_s * time_scale)
 
 
+@table
 @dataclass(frozen=True, slots=True)
 class Spike:
     """`count` arrivals due at one moment; it takes no time."""
 
-    count: int
+    count: Annotated[int, Field(ge=0)]
+    """Number of arrivals."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a negative count."""
@@ -97,20 +107,27 @@ class Spike:
         return self
 
 
+@table
 @dataclass(frozen=True, slots=True)
 class Sine:
     """The rate swings `swing_per_s` around `mean_per_s` once every `period_s`, upwards first: days and nights."""
 
-    mean_per_s: float
-    swing_per_s: float
-    period_s: float
-    for_s: float
+    mean_per_s: Rate
+    """Arrivals per second around which the rate swings."""
+    swing_per_s: Rate
+    """Difference between the highest rate and the mean."""
+    period_s: PositiveDuration
+    """Time from one highest rate to the next."""
+    for_s: Duration
+    """How long it lasts."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a negative rate, at its lowest too, or a period of nothing."""
-        _check(self, self.mean_per_s, self.swing_per_s, self.mean_per_s - self.swing_per_s, self.for_s)
+        _check(self, self.mean_per_s, self.swing_per_s, self.for_s)
+        if self.swing_per_s > self.mean_per_s:
+            raise ValueError("swing_per_s: must be at most mean_per_s, for no rate is negative")
         if not 0 < self.period_s < math.inf:
-            raise ValueError(f"a sine needs a period above 0: {self}")
+            raise ValueError("period_s: must be above 0")
 
     @property
     def arrivals(self) -> float:
@@ -152,7 +169,7 @@ def schedule(*stages: Stage, poisson_seed: int | None = None) -> Iterator[float]
 
     With a `poisson_seed` the arrivals are those of a Poisson process at the same rates: one is due where the
     integral reaches a sum of exponential draws (a process of rate 1, with its time bent; Cinlar 1975), but for
-    spikes, whose arrivals are all due at once whatever their number.
+    spikes, whose arrivals are all due at once.
     """
     begins_s = 0.0
     before = 0.0

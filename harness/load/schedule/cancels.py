@@ -1,8 +1,8 @@
-"""Which calls their callers give up in flight, and when: people close tabs, and clients run out of patience.
+"""Which calls their callers give up in flight, and when: tabs are closed, and clients time out.
 
 What such a call leaves behind on a connection or in a pool is what some systems
 get wrong. Drawn from the seed by the call's number, so that the same calls are
-given up whoever plays the load.
+given up in any process that plays the load.
 """
 
 from __future__ import annotations

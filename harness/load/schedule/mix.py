@@ -1,13 +1,17 @@
 """What each arrival asks for: operations by weight, drawn from the run's seed.
 
-The same seed gives the same sequence of operations, whatever their outcomes.
+The same seed gives the same sequence of operations, independent of their outcomes.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+from harness.tables import ByHand, NonNegative, marked_schema, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +22,8 @@ class Mix:
 
     def __post_init__(self) -> None:
         """Raise ValueError where nothing could ever be drawn."""
-        if not self.weights or min(self.weights.values()) < 0 or sum(self.weights.values()) <= 0:
-            raise ValueError(f"a mix needs at least one positive weight and no negative one: {dict(self.weights)}")
+        if not self.weights or min(self.weights.values()) < 0 or not 0 < sum(self.weights.values()) < math.inf:
+            raise ValueError("must have at least one positive weight, no negative one, and a finite sum")
 
     def draw(self, seed: int) -> Iterator[str]:
         """Yield operation names for ever, in the proportions of the weights."""
@@ -27,3 +31,11 @@ class Mix:
         names, weights = list(self.weights), list(self.weights.values())
         while True:
             yield from rng.choices(names, weights, k=1024)
+
+
+def _read(value: object) -> Mix:
+    return value if isinstance(value, Mix) else Mix(validate(dict[str, NonNegative], value))
+
+
+# In a user's table: operation = weight.
+MixTable = Annotated[Mix, ByHand(_read, lambda: marked_schema(dict[str, NonNegative]))]

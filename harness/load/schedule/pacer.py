@@ -56,7 +56,7 @@ class Pacer:
         try:
             if self._advance():
                 self._alarm.set(self._due_ns)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with the schedule must end the run, and be told
+        except Exception as error:  # noqa: BLE001 - any error of the schedule must end the run, and be reported
             self._end(error)
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class Pacer:
             return
         begun_ns = now_ns()
         for _ in range(_BURST):
-            # Never early: a request that leaves before it is due would look faster than it was.
+            # Never early: a request that leaves before it is due would be measured as faster than it was.
             if self._due_ns > now_ns():
                 self._alarm.set(max(self._due_ns, begun_ns + _GRAIN_NS))
                 return
@@ -87,7 +87,7 @@ class Pacer:
         self._loop.call_soon(self._ring)
 
     def _advance(self) -> bool:
-        """Look at the next arrival; return False, and be over, when there is none."""
+        """Take the next arrival; return False, and be over, when there is none."""
         try:
             self._next = next(self._arrivals)
         except StopIteration:

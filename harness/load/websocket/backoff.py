@@ -2,7 +2,7 @@
 
 A user who came back at once, or all users in step, would make the herd that
 the load is to measure and not to cause. One iterator is one outage; drawn from
-a generator of its own it repeats with the run's seed, whatever other users do.
+a generator of its own it repeats with the run's seed, independent of other users.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What one subscriber hears over all its connections: each message, gap and duplicate recorded and counted.
 
 A delivery is timed from when its publisher meant to send it, if the message
-says so in `sent_unix_ns`: the wall clock is the one that publisher and
+has it in `sent_unix_ns`: the wall clock is the one that publisher and
 subscriber share. Between machines their clocks' difference is part of it.
 """
 
@@ -20,7 +20,7 @@ OPERATION = "ws_delivery"
 
 
 class Inbox:
-    """Hears for one user of one channel; the sequence of each connection is handed in."""
+    """Receives for one user of one channel; the sequence of each connection is handed in."""
 
     __slots__ = ("_channel", "_desk", "_totals", "_user")
 
@@ -31,13 +31,13 @@ class Inbox:
         self._totals = totals
 
     def resume(self, last: int | None, reached: int) -> Sequence:
-        """Return the sequence of a connection subscribed at `reached`, and tell what was missed since `last`."""
+        """Return the sequence of a connection subscribed at `reached`, and record what was missed since `last`."""
         sequence, missed = resume(last, reached)
         self.miss(missed)
         return sequence
 
     def miss(self, missed: int | None, mark: Mark = Mark.TOLD_GAP) -> None:
-        """Record messages that never came, if there are any; None where nobody can tell how many."""
+        """Record messages that never came, if there are any; None where their number is unknown."""
         if missed is None:
             self._totals.recounts += 1
             self._complain(gap_label(missed), Mark.LOST_COUNT)
@@ -50,7 +50,7 @@ class Inbox:
         self._complain("second reply", Mark.SECOND_REPLY)
 
     def take(self, document: dict[str, Any], sequence: Sequence | None) -> None:
-        """Hear what one connection told; it has no sequence before it is subscribed."""
+        """Take a message of one connection; it has no sequence before it is subscribed."""
         kind = document.get("type")
         if kind == "heartbeat":
             return

@@ -1,7 +1,7 @@
 """The connections of one user: the one in use and, while it is rotated, the next or the last one beside it.
 
-A rotation opens and subscribes the next before it lets the last one go, and
-waits until that has told all that it still owes. Whatever else ends a
+A rotation opens and subscribes the next before it closes the last one, and
+waits until that has delivered all that it still owes. Any other end of a
 connection that stood is a drop, after which the user comes back with backoff.
 """
 
@@ -31,7 +31,7 @@ class Leg:
     """One connection; its `numbers` come with the subscription.
 
     `subscribe_ns` is when that is due, and `retire_ns` when a connection that
-    was rotated out must go even if it has not told all; `connect_ns` is a duration.
+    was rotated out is closed even if it has not delivered all; `connect_ns` is a duration.
     """
 
     link: Link = field(init=False)

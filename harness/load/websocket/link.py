@@ -1,6 +1,6 @@
 """One WebSocket connection in use: opened once, read until it ends, every question on it settled exactly once.
 
-Whoever owns a `Link` runs it as one task, which opens, reads and closes; the
+The owner of a `Link` runs it as one task, which opens, reads and closes; the
 owner only sends. Replies find their questions by an id, so that a slow one
 holds up no other.
 """
@@ -29,12 +29,12 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 # Gets each message that is the reply to nothing.
 Hear = Callable[[dict[str, Any]], None]
-# How whoever asked is told: the call, how it ended, and the reply (empty where none came).
+# How the caller gets the reply: the call, how it ended, and the reply (empty where none came).
 Settle = Callable[[Call, Outcome, Mapping[str, Any]], None]
 
 
 class Ask(NamedTuple):
-    """A question on its way: the reply's type, when it is given up (`now_ns`), and who wants to know."""
+    """A question on its way: the reply's type, when it is given up (`now_ns`), and who gets the reply."""
 
     call: Call
     expects: str
@@ -47,8 +47,8 @@ class Link:
 
     `hear` is given each message that is no reply; `repeat` is called for each reply
     to what was answered already, or never asked; `wake` is called when the
-    connection stands and when it has ended. `ending` then says how: OK where
-    its owner let it go, and otherwise an outcome with a label.
+    connection stands and when it has ended. `ending` is then how: OK where
+    its owner closed it, and otherwise an outcome with a label.
     """
 
     __slots__ = (
@@ -136,12 +136,12 @@ class Link:
                 settle(call, call.fail(Outcome.TIMED_OUT, "given up"), {})
             raise
         except ConnectionClosed:
-            # The reader hears of it too, and settles whatever was asked.
+            # The reader gets it too, and settles all that was asked.
             pass
         return number
 
     def forget(self, number: int) -> None:
-        """Take back a question: nobody waits for its reply any more."""
+        """Withdraw a question: its reply is not awaited any more."""
         self._asks.pop(number, None)
 
     def expire(self, now: int) -> set[str]:
@@ -185,7 +185,7 @@ class Link:
                     await socket.close()
 
     def _hurry(self) -> None:
-        """End a connection whose other side said that it closes, and then left it open; the reader knows the code."""
+        """End a connection whose other side sent a close, and then left it open; the reader knows the code."""
         if self._socket is not None and self._closing_s is None:
             self._socket.transport.abort()
 

@@ -1,8 +1,8 @@
 """The numbers of a channel's messages: what a subscriber got, missed and got twice.
 
-Each connection hears its numbers in order, so one integer a connection tells
-everything. Across connections every number belongs to exactly one of them:
-after a drop the new one answers for all that the old one had not heard, and a
+Each connection receives its numbers in order, so one integer a connection is
+enough. Across connections every number belongs to exactly one of them:
+after a drop the new one answers for all that the old one had not received, and a
 rotation splits the numbers between the two, so that their overlap is neither
 a loss nor a duplicate.
 """
@@ -24,8 +24,8 @@ class Totals:
     """What became of the messages; `gaps` are messages that never came, not how often some did not.
 
     `late` are those of them that came after all, behind a later one. `recounts`
-    are the times when the system lost its count, so that nobody can tell how many
-    were missed. `rotations` ended well; `drops` are all other ends of a connection
+    are the times when the system lost its count, so that the number missed is
+    unknown. `rotations` ended well; `drops` are all other ends of a connection
     that stood.
     """
 
@@ -141,7 +141,7 @@ class Sequence:
 def resume(last: int | None, reached: int) -> tuple[Sequence, int | None]:
     """Return a sequence after a drop at `last`, subscribed again at `reached`, and how many were missed meanwhile.
 
-    None for a count that went back: the system lost it, and nobody can tell.
+    None for a count that went back: the system lost it, and the number is unknown.
     With no `last` there is nothing to miss.
     """
     if last is not None and reached < last:

@@ -7,31 +7,34 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.load.bounds import Crowd, Interval
 from harness.load.clients.clients import Addresses
 from harness.load.engine.session import Session
 from harness.load.websocket.opening import Address
 from harness.load.websocket.subscriber import Subscriber
 from harness.load.websocket.subscription import Subscription
+from harness.tables import table
 
 _PATH = "/ws"
 # The calls that every one of them makes.
 OPENING = frozenset({"ws_connect", "ws_subscribe"})
 
 
+@table
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """`count` connections, the last opened `over_s` seconds after the first.
+    """WebSocket users, each subscribed to a channel of its own."""
 
-    Each subscribes to a channel of its own, publishes to it every `publish_every_s`
-    seconds, asks for a sign of life every `heartbeat_s`, and moves to a new
-    connection every `rotate_s`; 0 means never.
-    """
-
-    count: int
-    over_s: float = 0.0
-    heartbeat_s: float = 10.0
-    rotate_s: float = 0.0
-    publish_every_s: float = 0.0
+    count: Crowd
+    """Number of connections."""
+    over_s: Interval = 0.0
+    """Time from the first connection to the last."""
+    heartbeat_s: Interval = 10.0
+    """Time between the pings of a connection; 0: no pings."""
+    rotate_s: Interval = 0.0
+    """Time after which a user moves to a new connection; 0: never."""
+    publish_every_s: Interval = 0.0
+    """Time between the messages that a user publishes to its channel; 0: no messages."""
 
     def sessions(
         self, addresses: Addresses, *, run: str, seed: int, deadline_s: float, shard: int, of: int

@@ -66,7 +66,7 @@ class _Run:
         self._legs = Legs(plan, self._channel, desk, tasks, user=user, totals=subscriber.totals, wake=self._wake)
         self._rng = random.Random(f"{plan.seed}/{user}")
         self._ping = Periodic(plan.heartbeat_s, self._rng)
-        # Nobody publishes before they have once been let in; from then on, whether they are connected or not.
+        # Publishing begins with the first subscription; from then on it goes on, connected or not.
         self._publish: Periodic | None = None
         self._rotate = Periodic(plan.rotate_s, self._rng)
         self._published = 0
@@ -81,7 +81,7 @@ class _Run:
         await self._legs.leave()
 
     async def publish(self, call: Call) -> Outcome:
-        """Publish for whoever made the call."""
+        """Publish for a call of any user."""
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def settle(call: Call, outcome: Outcome, reply: Mapping[str, Any]) -> None:

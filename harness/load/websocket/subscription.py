@@ -17,8 +17,8 @@ class Subscription:
     """What all users of a load share; durations in seconds, where 0 means never for what is done every so often.
 
     A reply is given up after `deadline_s`; a ping or a subscription without one
-    drops the connection. `text` is published beside what tells the messages
-    apart. What is periodic begins at a part of its period that `seed` draws for
+    drops the connection. `text` is published beside what distinguishes
+    the messages. What is periodic begins at a part of its period that `seed` draws for
     each user, so that users who came together do not act in step.
     """
 

@@ -16,7 +16,11 @@ from chaos.sight import Seen
 from tests.chaos.conftest import Serve, Toxiproxy
 from tests.chaos.wires import RUN, skip_without_firewall
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what was acknowledged")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what was acknowledged"),
+    # The tables of the whole machine are looked at.
+    pytest.mark.xdist_group("firewall"),
+]
 
 
 def test_it_goes_on_and_asks_nothing(server: Toxiproxy) -> None:

@@ -17,7 +17,7 @@ from chaos.faults.links.latency import LatencyFault
 from chaos.faults.links.shaping import BandwidthFault, SlicerFault
 from chaos.faults.links.toxiproxy import ToxiproxyLink
 from chaos.healing.actions import ACTIONS
-from chaos.healing.ledger import FILE_NAME, Ledger, read_open
+from chaos.healing.ledger import FILE_NAME, Ledger, read_ledger
 from chaos.profile.timeline import At, Planned, expand
 from chaos.targets import Targets
 from chaos.undo import undo
@@ -83,4 +83,4 @@ def test_every_one_is_proved_and_healed_beside_the_others(
     assert all(window.proved_s is not None and window.healed_s is not None for window in windows)
     assert len([note for note in notes if note["kind"] == "fault_change"]) == 2
     assert all(link.state().whole for link in hops.values())
-    assert read_open(tmp_path / FILE_NAME) == []
+    assert read_ledger(tmp_path / FILE_NAME).open == ()

@@ -22,7 +22,7 @@ from chaos.faults.links.toxics import Latency
 from chaos.faults.links.toxiproxy import ToxiproxyLink
 from chaos.healing.actions import ACTIONS
 from chaos.healing.guardian import LOG_NAME, Guardian
-from chaos.healing.ledger import TAKEN_NAME, Entry, Ledger, read_open
+from chaos.healing.ledger import TAKEN_NAME, Entry, Ledger, read_ledger
 from chaos.profile.timeline import At, expand
 from chaos.targets import Targets
 from chaos.undo import Step
@@ -58,7 +58,7 @@ def link(server: Toxiproxy) -> ToxiproxyLink:
 
 def broken(server: Toxiproxy, folder: Path) -> str | None:
     state = link(server).state()
-    left = read_open(folder / "undo.jsonl")
+    left = read_ledger(folder / "undo.jsonl").open
     return None if state.whole and not left else f"{state}, {left}"
 
 
@@ -98,7 +98,7 @@ def test_a_runner_that_hangs_is_taken_for_dead_and_learns_of_it(server: Toxiprox
         child.event("dies")
         wait_until("whole", lambda: None if link(server).state().whole else "broken", limit_s=CLEAN_S)
         # Still open: what the runner was about to break when it was stopped comes only now.
-        assert [each.name for each in read_open(tmp_path / "undo.jsonl")] == ["f1_down"]
+        assert [each.name for each in read_ledger(tmp_path / "undo.jsonl").open] == ["f1_down"]
         link(server).set_enabled(False)
         child.popen.send_signal(signal.SIGCONT)
         assert "took over at" in child.event("stopped")["why"] or "took this runner" in child.event("stopped")["why"]
@@ -129,9 +129,9 @@ def test_a_stopped_runner_that_is_then_killed_leaves_nothing(server: Toxiproxy, 
 FORKED = """
 import os, signal, sys
 from pathlib import Path
-from chaos.faults.link import DownFault
-from chaos.guardian import Guardian
-from chaos.ledger import *
+from chaos.faults import DownFault
+from chaos.healing import Guardian
+from chaos.healing.ledger import *
 from chaos.undo import Step
 ledger = Ledger(Path(sys.argv[1]))
 step = Step("toxic.remove", {"api": sys.argv[2], "proxy": "redis", "toxic": "slow"})
@@ -215,7 +215,7 @@ def test_a_fault_that_outlives_itself_is_undone_alone(
         return "nothing said"
 
     wait_until("word of it", told, limit_s=CLEAN_S)
-    assert [each.name for each in read_open(ledger.path)] == ["young"]
+    assert [each.name for each in read_ledger(ledger.path).open] == ["young"]
     assert not (tmp_path / TAKEN_NAME).exists()
     ledger.open(toxic(server, "next"))
     assert len(guardian.close()) == 2
@@ -248,7 +248,7 @@ def test_what_resists_is_told_stays_open_and_saves_no_other(server: Toxiproxy, l
     with pytest.raises(HealFailed, match=r"other.*no such proxy"):
         guardian.close()
     assert link(server).state().whole
-    assert [each.name for each in read_open(ledger.path)] == ["other"]
+    assert [each.name for each in read_ledger(ledger.path).open] == ["other"]
     assert "could not put back other (latency on nobody)" in (tmp_path / LOG_NAME).read_text()
     assert '"record": "resists", "name": "other"' in ledger.path.read_text()
     assert lives(guardian.pid) is None

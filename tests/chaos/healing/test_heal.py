@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chaos.healing.heal import clear, describe_residue, heal, heal_all, heal_left, put_back
-from chaos.healing.ledger import FILE_NAME, Entry, Ledger, Records, read_ledger, read_open
+from chaos.healing.ledger import FILE_NAME, Entry, Ledger, Records, read_ledger
 from chaos.healing.lock import turn
 from chaos.undo import Force, Step
 from harness.errors import ChaosError, HealFailed
@@ -90,7 +90,7 @@ def test_what_took_force_is_told_with_what_was_put_back(tmp_path: Path) -> None:
         for one in (entry("a"), entry("b")):
             ledger.open(one)
     path = tmp_path / FILE_NAME
-    healing = heal(path, read_open(path), {"mend": House(set("ab"), jammed=frozenset("b"))}, by="hand")
+    healing = heal(path, read_ledger(path).open, {"mend": House(set("ab"), jammed=frozenset("b"))}, by="hand")
     assert [line.partition("; ")[2] for line in healing.put_back] == ["with a crowbar", ""]
 
 
@@ -114,7 +114,7 @@ def test_a_bug_in_one_action_is_told_and_stops_no_other() -> None:
 LEAVE = """
 import sys
 from pathlib import Path
-from chaos.ledger import *
+from chaos.healing.ledger import *
 from chaos.undo import Step
 for run in sys.argv[2:]:
     name, _, things = run.partition("=")
@@ -148,7 +148,7 @@ def test_only_what_runners_that_are_gone_left_is_residue(tmp_path: Path) -> None
         assert [line[:8] for line in healing.put_back] == ["1-run: b", "1-run: a", "3-run: c"]
         assert not healing.resisting
         assert describe_residue(tmp_path) == []
-        assert [each.name for each in read_open(mine.path)] == ["d"]
+        assert [each.name for each in read_ledger(mine.path).open] == ["d"]
     assert '"closed", "name": "a", "by": "hand"' in (tmp_path / "1-run" / FILE_NAME).read_text()
 
 

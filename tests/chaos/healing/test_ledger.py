@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos.healing.ledger import FILE_NAME, TAKEN_NAME, Entry, Ledger, Records, read_ledger, read_open
+from chaos.healing.ledger import FILE_NAME, TAKEN_NAME, Entry, Ledger, Records, read_ledger
 from chaos.healing.lock import turn
 from chaos.undo import Step
 from harness.errors import ChaosError
@@ -40,14 +40,14 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def test_what_was_opened_is_read_back_until_it_is_shut(ledger: Ledger) -> None:
-    assert read_open(ledger.path) == []
+    assert read_ledger(ledger.path).open == ()
     first, second = entry("f1_down"), entry("f2_down")
     ledger.open(first)
     ledger.mark("f1_down", "injected")
     ledger.open(second)
-    assert read_open(ledger.path) == [first, second]
+    assert read_ledger(ledger.path).open == (first, second)
     ledger.shut("f1_down")
-    assert read_open(ledger.path) == [second]
+    assert read_ledger(ledger.path).open == (second,)
     past = read_ledger(ledger.path)
     assert past.runner is not None
     assert past.runner.lives
@@ -90,22 +90,22 @@ def test_cut_at_every_byte_it_says_what_had_been_told_by_then(doings: Sequence[t
             path.write_bytes(whole[:cut])
             # A record whose closing brace is there is whole, though its line is not ended.
             expected = [names for size, names in truth if size - 1 <= cut][-1]
-            assert [each.name for each in read_open(path)] == expected
+            assert [each.name for each in read_ledger(path).open] == expected
         # Whoever writes next is not spoilt by half a line, and spoils nothing.
         for cut in range(truth[0][0], len(whole), 7):
             path.write_bytes(whole[:cut])
-            before = [each.name for each in read_open(path)]
+            before = [each.name for each in read_ledger(path).open]
             with contextlib.closing(Records(path)) as records:
                 records.tell("note", text=padding)
                 records.shut("f1" + padding)
-            assert [each.name for each in read_open(path)] == [each for each in before if each != "f1" + padding]
+            assert [each.name for each in read_ledger(path).open] == [each for each in before if each != "f1" + padding]
 
 
 def test_a_name_opened_again_before_it_was_shut_keeps_both_undoings(ledger: Ledger) -> None:
     ledger.open(entry("f1", padding="a"))
     ledger.open(entry("f2"))
     ledger.open(entry("f1", padding="b"))
-    second, first = read_open(ledger.path)
+    second, first = read_ledger(ledger.path).open
     assert (second.name, first.name) == ("f2", "f1")
     assert first.steps == (*entry("f1", padding="a").steps, *entry("f1", padding="b").steps)
 
@@ -150,7 +150,7 @@ def test_many_threads_and_another_process_write_whole_lines(ledger: Ledger) -> N
         thread.join(LIMIT_S)
     lines = ledger.path.read_bytes().splitlines()
     assert sorted(json.loads(line)["record"] for line in lines) == ["open"] * 40 + ["resists"] * 40 + ["runner"]
-    assert len(read_open(ledger.path)) == 40
+    assert len(read_ledger(ledger.path).open) == 40
 
 
 def test_once_the_guardian_took_over_nothing_may_be_broken(ledger: Ledger) -> None:
@@ -161,7 +161,7 @@ def test_once_the_guardian_took_over_nothing_may_be_broken(ledger: Ledger) -> No
     with pytest.raises(ChaosError, match="took this runner for dead"):
         ledger.mark("f1_down", "injected")
     # Written down all the same: whoever heals must not depend on who was first.
-    assert [each.name for each in read_open(ledger.path)] == ["f1_down", "f2_down"]
+    assert [each.name for each in read_ledger(ledger.path).open] == ["f1_down", "f2_down"]
     ledger.shut("f1_down")
     ledger.shut("f2_down")
 
@@ -231,11 +231,11 @@ def test_on_a_full_disk_opening_raises_and_what_is_there_stays_readable() -> Non
         # There is room to the end of the page that the ledger has begun.
         with pytest.raises(ChaosError, match="cannot be written"):
             fill(ledger)
-        said = [each.name for each in read_open(ledger.path)]
+        said = [each.name for each in read_ledger(ledger.path).open]
         filler.unlink()
         # What was refused does not come after all, and half of it spoils nothing.
         ledger.open(entry("later"))
-        assert [each.name for each in read_open(ledger.path)] == [*said, "later"]
+        assert [each.name for each in read_ledger(ledger.path).open] == [*said, "later"]
 
 
 def test_a_ledger_that_cannot_be_made_is_said(tmp_path: Path) -> None:

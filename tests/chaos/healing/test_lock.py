@@ -19,7 +19,7 @@ LIMIT_S = 20.0
 HOLDER = """
 import sys
 from pathlib import Path
-from chaos.turns import turn
+from chaos.healing.lock import turn
 with turn(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -65,7 +65,7 @@ def test_threads_take_turns_and_each_has_it_alone(ledger: Path) -> None:
 FORKER = """
 import os, signal, sys
 from pathlib import Path
-from chaos.turns import turn
+from chaos.healing.lock import turn
 with turn(Path(sys.argv[1])):
     fork = os.fork()
     if fork == 0:

@@ -12,26 +12,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chaos.faults.kinds import KINDS
 from chaos.faults.links.down import DownFault
 from chaos.faults.links.jitter import JitterFault
 from chaos.faults.links.latency import LatencyFault
+from chaos.profile.entries import Timeline
 from chaos.profile.file import load_profile, parse_profile, shipped
-from chaos.profile.recorded import SCENARIO_NAME, from_json, read_scenario, to_json, write_scenario
+from chaos.profile.recorded import SCENARIO_NAME, read_scenario, to_json, write_scenario
 from chaos.profile.scenario import Phases, Scenario
 from chaos.profile.timeline import At, Entry, expand
-from harness.criteria.aborts import parse_aborts
+from harness.criteria.aborts import Abort
 from harness.criteria.budget import Budget
-from harness.criteria.observations import parse_observations
+from harness.criteria.observations import Observation
 from harness.errors import InputError
 from harness.load.engine.users import Users
+from harness.load.load_table import LoadTable
+from harness.load.operations.declared import HttpOperation
 from harness.load.schedule.arrivals import Ramp, Sine, Spike
 from harness.load.schedule.cancels import Cancels
 from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
 from harness.load.websocket.sockets import Sockets
+from harness.tables import Listed, read, validate
 from suites.soak.scenarios import REPLIES, SHORT
 from tests.chaos.drawn import timelines
 
+GOLDEN = Path(__file__).parent / "golden"
 SEEDS = st.integers(0, 2**32 - 1)
 SCALES = st.sampled_from([1.0, 0.25, 1 / 3, 2.0])
 BUDGET = Budget().override(
@@ -46,7 +52,8 @@ BUDGET = Budget().override(
         },
     },
 )
-OBSERVED = parse_observations(
+OBSERVED = read(
+    Listed[Observation],
     "t",
     [
         {"outcome": "cancelled", "operation": "cache_*", "min": 20},
@@ -55,7 +62,8 @@ OBSERVED = parse_observations(
         {"series": "load.*.timed_out", "statistic": "sum", "max": 9, "except": ["load.rpc_echo.timed_out"]},
     ],
 )
-ABORTS = parse_aborts(
+ABORTS = read(
+    Listed[Abort],
     "t",
     [
         {"series": "load.*.timed_out", "statistic": "sum", "max": 100, "windows_in_a_row": 2, "verdict": "FAIL"},
@@ -94,7 +102,8 @@ def full(*timeline: Entry, faults_s: float = 100.0) -> Scenario:
 def test_every_planned_fault_comes_back_from_json_as_it_was(entries: list[Entry], seed: int) -> None:
     for planned in expand(entries, seed=seed):
         text = json.dumps(to_json(planned), allow_nan=False)
-        assert dataclasses.replace(from_json(json.loads(text)), number=planned.number) == planned
+        (again,) = read(Timeline, "f", [json.loads(text)])
+        assert dataclasses.replace(again, number=planned.number) == planned
 
 
 @settings(deadline=None, max_examples=50)
@@ -136,7 +145,9 @@ def test_a_profiles_own_budget_stays_above_a_targets(tmp_path: Path) -> None:
     table: dict[str, Any] = {"source": "x", "fidelity": {"mechanism": "a", "magnitude": "b", "topology": "c"}}
     scenario = parse_profile("p.toml", "p", {**table, "budget": {"recovery_s": "3 s"}})
     for one in (scenario, written(scenario, 1, tmp_path)):
-        changed = one.overridden("t.toml", load={}, operations={}, budget={"recovery_s": 99, "latency_s_p95": 2})
+        changed = one.overridden(
+            "t.toml", load=LoadTable(), operations={}, budget=Budget(recovery_s=99.0, latency_s_p95=2.0)
+        )
         assert (changed.budget.recovery_s, changed.budget.latency_s_p95) == (3.0, 2.0)
     assert written(scenario, 1, tmp_path).profile["source"] == "x"
 
@@ -151,7 +162,9 @@ def test_a_fault_that_draws_its_own_course_draws_no_other(tmp_path: Path) -> Non
 
 def test_what_a_target_file_adds_is_not_written(tmp_path: Path) -> None:
     secret = {"path": "/x", "headers": {"Authorization": "Bearer letmein"}}
-    scenario = full().overridden("t.toml", load={}, operations={"own": secret}, budget={})
+    scenario = full().overridden(
+        "t.toml", load=LoadTable(), operations={"own": validate(HttpOperation, secret)}, budget=Budget()
+    )
     write_scenario(tmp_path, scenario, [])
     assert "letmein" not in (tmp_path / SCENARIO_NAME).read_text()
 
@@ -188,15 +201,27 @@ def test_every_broken_rule_of_a_recorded_scenario_is_told(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("table", "key"),
     [
-        ({"at": 1, "for": 2, "fault": "down", "target": "a"}, "planned"),
-        ({"inject_s": 1, "fault": "down", "target": "a"}, "planned.heal_s"),
-        ({"inject_s": 1, "heal_s": 2, "fault": "up", "target": "a"}, "planned.fault"),
-        ({"inject_s": 1, "heal_s": 2, "fault": "down", "target": "a", "course": [{"at_s": 1}]}, "planned.course"),
-        ({"inject_s": 1, "heal_s": 2, "fault": "down", "target": "a", "rtt_s": 1}, "planned.rtt_s"),
-        ({"inject_s": 2, "heal_s": 1, "fault": "down", "target": "a"}, "planned.heal_s"),
+        ({"inject_s": 1, "fault": "down", "target": "a"}, "timeline[0].heal_s"),
+        ({"inject_s": 1, "heal_s": 2, "fault": "up", "target": "a"}, "timeline[0].fault"),
+        ({"inject_s": 1, "heal_s": 2, "fault": "down", "target": "a", "course": [{"at_s": 1}]}, "timeline[0].course"),
+        ({"inject_s": 1, "heal_s": 2, "fault": "down", "target": "a", "rtt_s": 1}, "timeline[0].rtt_s"),
+        ({"inject_s": 2, "heal_s": 1, "fault": "down", "target": "a"}, "timeline[0].heal_s"),
     ],
 )
-def test_a_planned_fault_that_nobody_wrote_is_refused(table: dict[str, object], key: str) -> None:
+def test_a_planned_fault_that_no_run_wrote_is_refused(table: dict[str, object], key: str) -> None:
     with pytest.raises(ExceptionGroup) as refused:
-        from_json(table)
+        read(Timeline, "f", [table], where="timeline")
     assert key in [error.key for error in refused.value.exceptions if isinstance(error, InputError)]
+
+
+def test_the_scenario_of_a_run_from_before_the_models_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """The file has every kind of fault, and every form of budget, observation and abort."""
+    old = json.loads((GOLDEN / SCENARIO_NAME).read_text(encoding="utf-8"))
+    scenario = read_scenario(GOLDEN)
+    assert {each["fault"] for each in old["profile"]["timeline"]} == set(KINDS)
+    assert [to_json(each) for each in scenario.planned(99)] == old["profile"]["timeline"]
+    same = (scenario.load, scenario.shape, scenario.budget, scenario.must_observe, scenario.abort_if)
+    assert same == (LOAD, tuple(each.stretched(0.5) for each in SHAPE), BUDGET, OBSERVED, ABORTS)
+    assert (scenario.name, scenario.time_scale, scenario.phases.faults_s) == ("full", 0.5, 31.0)
+    write_scenario(tmp_path, scenario, scenario.planned(1))
+    assert read_scenario(tmp_path) == dataclasses.replace(scenario, profile=read_scenario(tmp_path).profile)

@@ -2,23 +2,22 @@ import pytest
 
 from harness.comparison.past import BASELINE, TREND, Figures, Past
 from harness.comparison.trend import check_trend
-from harness.verdict import Finding, Verdict, merge
+from harness.verdict import Finding, Measurement, Verdict, merge, split
 from tests.harness.pasts import on, run
 
 GOOD = Past(tuple(run(n, {"latency_s_p95": 0.2 + 0.001 * (n % 5)}) for n in range(12)))
 
 
 def trend(now: Figures, past: Past = GOOD, baseline: Figures | None = None) -> dict[tuple[str, str], Finding]:
-    found = check_trend(now, past, baseline, slowdown_fraction=0.25)
+    found, _ = split(check_trend(now, past, baseline, slowdown_fraction=0.25))
     return {(finding.check, finding.where): finding for finding in found}
 
 
 def test_a_usual_run_passes_every_gate() -> None:
     seen = trend(run(20))
     assert merge(finding.verdict for finding in seen.values()) is Verdict.PASS
-    assert seen[TREND, "latency_s_p95"].message == (
-        "trend: latency_s_p95 200 ms, within 222 ms (usual 202 ms in 12 runs)"
-    )
+    numbers = seen[TREND, "latency_s_p95"].figures
+    assert (numbers["observed"], numbers["allowed"], numbers["unit"]) == (0.2, pytest.approx(0.22165), "s")
     assert {where for _, where in seen} == {
         *("latency_s_p95", "throughput_per_s", "error_fraction"),
         *("recovery_s.down api_redis", "cpu_s_per_request", "memory_bytes"),
@@ -40,19 +39,21 @@ def test_a_worse_figure_fails_and_a_better_one_is_noted(figure: str, worse: floa
     bad = trend(run(20, {figure: worse}))
     assert [where for (_, where), found in bad.items() if found.verdict is not Verdict.PASS] == [figure]
     assert bad[TREND, figure].verdict is Verdict.FAIL
-    assert "beyond" in bad[TREND, figure].message
+    assert bad[TREND, figure].figures["observed"] == worse
     good = trend(run(20, {figure: better}))[TREND, figure]
     assert good.verdict is Verdict.PASS
     # No run has fewer errors than none.
-    assert ("better than any noise" in good.message) is (figure != "error_fraction")
+    assert ("significantly better" in good.message) is (figure != "error_fraction")
 
 
-def test_before_ten_good_runs_nothing_is_decided_and_that_is_said() -> None:
+def test_before_ten_good_runs_nothing_is_decided() -> None:
     few = Past(tuple(run(n, failed=() if n < 9 else ("errors",)) for n in range(12)))
-    (found,) = trend(run(20, {"latency_s_p95": 9.0}), few).values()
-    assert found.verdict is Verdict.PASS
-    assert found.message == "trend: 6 figures are not judged before 10 runs of this key passed: 9 runs did"
-    assert trend(run(20), Past())[TREND, "history"].verdict is Verdict.PASS
+    (measured,) = check_trend(run(20, {"latency_s_p95": 9.0}), few, slowdown_fraction=0.25)
+    assert isinstance(measured, Measurement)
+    assert (measured.check, measured.where) == (TREND, "history")
+    assert dict(measured.figures) == {"runs": 9, "runs_needed": 10, "waiting": 6}
+    (measured,) = check_trend(run(20), Past(), slowdown_fraction=0.25)
+    assert isinstance(measured, Measurement)
 
 
 def test_a_regression_that_failed_does_not_become_normal() -> None:
@@ -75,7 +76,6 @@ def test_accepted_by_name_it_does_from_there_on() -> None:
 def test_a_figure_that_is_missing_decides_nothing() -> None:
     seen = trend(run(20, {"memory_bytes": None}), baseline=None)
     assert seen[TREND, "memory_bytes"].verdict is Verdict.INCONCLUSIVE
-    assert "memory_bytes is missing, 12 runs before have it" in seen[TREND, "memory_bytes"].message
     beside = trend(run(20, {"memory_bytes": None}), baseline=run(0))
     assert beside[BASELINE, "memory_bytes"].verdict is Verdict.INCONCLUSIVE
     (found,) = trend(run(1, dict.fromkeys(run().figures)), Past()).values()
@@ -88,7 +88,7 @@ def test_a_recovery_that_was_not_seen_to_its_end_never_passes(baseline: Figures 
     check = BASELINE if baseline else TREND
     censored = {"recovery_censored.down api_redis": 1.0}
     early = trend(run(20, {"recovery_s.down api_redis": 1.0, **censored}), baseline=baseline)[check, where]
-    assert (early.verdict, early.observed) == (Verdict.INCONCLUSIVE, "> 1.0 s")
+    assert (early.verdict, early.figures["censored"]) == (Verdict.INCONCLUSIVE, 1)
     late = trend(run(20, {"recovery_s.down api_redis": 30.0, **censored}), baseline=baseline)[check, where]
     assert late.verdict is Verdict.FAIL
 
@@ -98,7 +98,7 @@ def test_beside_a_baseline_latency_is_compared_window_by_window() -> None:
     same, slower, slightly = (trend(run(20, p95_s=p95_s), Past(), baseline) for p95_s in (1.0, 1.5, 1.1))
     where = BASELINE, "latency_s_p95"
     assert [seen[where].verdict for seen in (same, slower, slightly)] == [Verdict.PASS, Verdict.FAIL, Verdict.PASS]
-    assert slower[where].observed.startswith("+47.6% (")  # with 50 ms of slack on both sides
+    assert slower[where].figures["observed"] == pytest.approx(0.476, abs=0.001)  # with 50 ms of slack on both sides
     # What is of no concern on this machine is none beside a baseline either.
     assert trend(run(20, p95_s=0.005), Past(), run(0, p95_s=0.001))[where].verdict is Verdict.PASS
 

@@ -1,13 +1,12 @@
 """The environment has the last word on budgets, and names the variable that is wrong."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.criteria.budget import BUDGET_KEYS, Budget
+from harness.criteria.budget import Budget
 from harness.criteria.environment import override_by_environment
+from harness.tables import keys_of
 
 ELSE = {"PATH": "/bin", "HW_BUDGETS": "x", "hw_budget_recovery_s": "1 s", "HOME": ""}
 
@@ -29,7 +28,7 @@ def test_numbers_and_texts_are_those_of_the_file() -> None:
         "HW_BUDGET_MEMORY_CEILING_BYTES": "1 GB",
     }
     changed = override_by_environment(Budget(recovery_s=1.0), ELSE | environ)
-    assert changed == dataclasses.replace(Budget(), recovery_s=30.0, error_fraction=0.01, memory_ceiling_bytes=1e9)
+    assert changed == Budget(recovery_s=30.0, error_fraction=0.01, memory_ceiling_bytes=1e9)
 
 
 def test_the_series_are_an_inline_table() -> None:
@@ -38,13 +37,12 @@ def test_the_series_are_an_inline_table() -> None:
     )
     text = '{"process.api.fds" = {max = 200}, "process.api.threads" = false}'
     changed = override_by_environment(before, {"HW_BUDGET_SERIES": text})
-    assert [limit.bound and limit.bound.maximum for limit in changed.series] == [200.0]
+    assert {name: limit.max for name, (limit,) in changed.series.items()} == {"process.api.fds": 200.0}
 
 
-def test_an_unknown_variable_is_refused_with_the_list_of_those_there_are() -> None:
+def test_an_unknown_variable_is_refused_with_the_nearest_that_there_is_and_its_value_is_not_told() -> None:
     (told,) = refused({"HW_BUDGET_RECOVRY_S": "30 s"})
-    known = ", ".join(f"HW_BUDGET_{key.upper()}" for key in BUDGET_KEYS)
-    assert told == f"environment: HW_BUDGET_RECOVRY_S = '30 s': no such variable; one of {known}"
+    assert told == "environment: HW_BUDGET_RECOVRY_S = <hidden>: no such key; did you mean HW_BUDGET_RECOVERY_S?"
 
 
 def test_every_error_names_its_variable() -> None:
@@ -68,15 +66,15 @@ def test_every_error_names_its_variable() -> None:
 def test_series_that_are_no_inline_table_are_refused(text: str) -> None:
     (told,) = refused({"HW_BUDGET_SERIES": text})
     assert "HW_BUDGET_SERIES = " in told
-    assert "must be an inline table of TOML" in told
+    assert "must be TOML on one line" in told
 
 
 def test_series_of_another_type_are_refused() -> None:
     (told,) = refused({"HW_BUDGET_SERIES": "[1]"})
-    assert told.startswith("environment: HW_BUDGET_SERIES = [1]: must hold a table for each series")
+    assert told.startswith("environment: HW_BUDGET_SERIES = <hidden>: must hold a table for each series")
 
 
-@given(st.sampled_from([key for key in BUDGET_KEYS if key.endswith("_fraction")]), st.floats(0, 1))
+@given(st.sampled_from([key for key in keys_of(Budget) if key.endswith("_fraction")]), st.floats(0, 1))
 def test_a_number_survives_its_way_through_text(key: str, value: float) -> None:
     changed = override_by_environment(Budget(), {f"HW_BUDGET_{key.upper()}": repr(value)})
-    assert changed == dataclasses.replace(Budget(), **{key: value})  # type: ignore[arg-type] # every fraction is a float
+    assert changed == Budget().model_copy(update={key: value})

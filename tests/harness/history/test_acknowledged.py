@@ -7,9 +7,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.history.acknowledged import check_acknowledged
 from harness.records import Outcome, Sample
 from harness.verdict import Finding, Verdict
+from tests.harness.history.folds import check_acknowledged
 
 Checker = Callable[[Iterable[Sample], Collection[str]], list[Finding]]
 KEYS = [f"r-{n}" for n in range(6)]
@@ -115,15 +115,12 @@ def test_the_property_sees_a_wrong_checker(mutant: str) -> None:
 def test_a_failure_names_some_keys_and_counts_the_rest() -> None:
     writes = [write(f"r-{n}", Outcome.OK) for n in range(8)]
     (finding,) = check_acknowledged(writes, {"r-7", "ghost"})
-    assert finding.observed == "7 lost, 1 unexpected of 8 acknowledged"
-    assert finding.message == (
-        "acknowledged writes: 7 lost, 1 unexpected of 8 acknowledged: "
-        "lost r-0, r-1, r-2, r-3, r-4 and 2 more; unexpected ghost"
-    )
+    assert (finding.figures["lost"], finding.figures["unexpected"], finding.figures["acknowledged"]) == (7, 1, 8)
+    assert "lost: r-0, r-1, r-2, r-3, r-4 and 2 more; unexpected: ghost" in finding.message
 
 
 def test_a_pass_tells_what_was_done_without_an_acknowledgement() -> None:
     writes = [write("a", Outcome.OK), write("b", Outcome.TIMED_OUT), write("c", Outcome.RESET)]
     (finding,) = check_acknowledged(writes, {"a", "b"})
     assert finding.verdict is Verdict.PASS
-    assert "all 1 acknowledged writes found; 1 unacknowledged ones were done as well" in finding.message
+    assert (finding.figures["acknowledged"], finding.figures["found"]) == (1, 2)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.history.replies import check_reply_keys
 from harness.records import Outcome, Sample
 from harness.verdict import Finding, Verdict
+from tests.harness.history.folds import check_reply_keys
 
 Checker = Callable[[Iterable[Sample]], list[Finding]]
 
@@ -63,6 +63,5 @@ def test_the_property_sees_a_wrong_checker(mutant: str) -> None:
 def test_a_failure_shows_its_first_example() -> None:
     history = [read("key-1", "key-1"), read("key-2", "key-1", Outcome.WRONG_REPLY, 7.25), read("key-1", "key-2")]
     (finding,) = check_reply_keys(history)
-    assert finding.message == (
-        "reply keys: 2 of 3 replies were for another key; first at 7.2 s: cache_get of key-2 got key-1"
-    )
+    assert (finding.figures["observed"], finding.figures["judged"]) == (2, 3)
+    assert "at 7.2 s: cache_get of key-2 got key-1" in finding.message

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.history.versions import StaleReplies, check_stale
+from harness.history.versions import StaleReplies
 from harness.records import UNVERSIONED, Outcome, Sample
 from harness.verdict import Finding, Verdict
+from tests.harness.history.folds import check_stale
 from tests.harness.judging.checks.registers import fits, read, working, wrote
 
 Checker = Callable[[Iterable[Sample]], list[Finding]]
@@ -116,9 +117,8 @@ def test_an_old_version_that_comes_back_is_flagged_however_old(
 def test_one_stale_reply_is_counted_once_and_does_not_make_the_right_ones_wrong() -> None:
     history = [wrote(1, 1, 2), wrote(2, 3, 4), read(1, 5.0, 6.25), *(read(2, n, n + 1) for n in range(7, 20))]
     (finding,) = check_stale(history)
-    assert finding.message == (
-        "stale replies: 1 stale of 14 reads: cache_get of k at 6.2 s: version 1 beside version 2, current by 4.0 s"
-    )
+    assert (finding.figures["observed"], finding.figures["reads"]) == (1, 14)
+    assert "cache_get of k at 6.2 s: version 1 beside version 2, current by 4.0 s" in finding.message
 
 
 def test_a_version_that_was_replaced_between_two_reads_is_not_read_again() -> None:
@@ -171,6 +171,6 @@ def test_memory_has_a_bound_in_keys_and_in_versions() -> None:
         seen.see(wrote(n, n, n + 0.5, key=key, ok=n % 3 > 0))
     assert len(seen._registers) == 50
     assert max(len(register.zones) for register in seen._registers.values()) <= 16
-    assert seen.let_go > 0
+    assert seen.dropped > 0
     seen.see(read(1, 30_000, 30_001, key="key-1"))
-    assert "keys were let go of" in seen.findings()[0].message
+    assert seen.findings()[0].figures["keys_dropped"] == seen.dropped

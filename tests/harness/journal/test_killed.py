@@ -59,7 +59,7 @@ def test_a_living_writer_shuts_out_another_and_a_dead_one_does_not(tmp_path: Pat
             assert len(reader.ticks()) > 3
     ticks = whole_ticks(tmp_path)
     with Journal(tmp_path, resume=True, grid=GRID) as journal:
-        assert journal.last_t_s == ticks - 1
+        assert journal._last_t_s == ticks - 1
         write_whole(journal, ticks)
     assert whole_ticks(tmp_path) == ticks + 1
 

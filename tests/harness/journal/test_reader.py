@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import ManualClock
 from harness.errors import JournalError
 from harness.journal import FILE_NAME, Journal, JournalReader
-from harness.journal.reader import SNAPSHOT_MAX_S
-from tests.harness.journal.writers import GRID, SERIES, write_whole
+from tests.harness.journal.writers import GRID, SERIES, at_one_moment, write_whole
 
 
 def test_a_page_asks_for_what_is_new(tmp_path: Path) -> None:
@@ -32,41 +30,11 @@ def test_an_empty_journal_has_nothing(tmp_path: Path) -> None:
         assert reader.ticks().shape == reader.buckets("a").n.shape == (0,)
 
 
-def test_reads_within_a_snapshot_agree(tmp_path: Path) -> None:
-    with Journal(tmp_path, grid=GRID) as journal, JournalReader(tmp_path) as reader:
-        for n in range(200):
-            write_whole(journal, n)
-        with reader.snapshot():
-            before = reader.ticks().tolist()
-            for n in range(200, 400):
-                write_whole(journal, n)
-            assert reader.series("s3")[0].tolist() == before
-            assert max(event.t_s for event in reader.events()) < 200
-        assert max(event.t_s for event in reader.events()) == 399
-        assert reader.ticks()[-1] == 399
-
-
-def test_a_snapshot_is_not_held_for_ever(tmp_path: Path) -> None:
-    clock = ManualClock()
-    with Journal(tmp_path) as journal, JournalReader(tmp_path, clock=clock) as reader:
-        journal.write_tick(1.0, {"a": 1.0})
-        with reader.snapshot():
-            clock.sleep_s(SNAPSHOT_MAX_S)
-            assert reader.latest() == {"a": 1.0}
-            clock.sleep_s(0.1)
-            for read in (reader.latest, reader.meta, reader.ticks):
-                with pytest.raises(JournalError, match="a snapshot may be held for 30 s"):
-                    read()
-        assert reader.latest() == {"a": 1.0}
-        with reader.snapshot(), pytest.raises(JournalError, match="transaction"), reader.snapshot():
-            pass
-
-
 def test_the_log_that_a_reader_held_up_is_cut_back(tmp_path: Path) -> None:
     log = tmp_path / f"{FILE_NAME}-wal"
     with Journal(tmp_path, grid=GRID) as journal, JournalReader(tmp_path) as reader:
         write_whole(journal, 0)
-        with reader.snapshot():
+        with at_one_moment(reader):
             for n in range(1, 1001):
                 write_whole(journal, n)
             held_bytes = log.stat().st_size

@@ -73,11 +73,11 @@ def test_a_refused_tick_leaves_the_next_one_whole(tmp_path: Path) -> None:
 
 def test_a_resumed_journal_knows_what_it_has(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
-        assert journal.last_t_s is None
+        assert journal._last_t_s is None
         journal.write_meta({"seed": 7331, "phase": "load"})
         journal.write_tick(1.0, {"a": 1.0, "b": 2.0})
     with Journal(tmp_path, resume=True) as journal:
-        assert (journal.last_t_s, journal.meta()) == (1.0, {"seed": 7331, "phase": "load"})
+        assert (journal._last_t_s, journal.meta()) == (1.0, {"seed": 7331, "phase": "load"})
         journal.mark_gap(1.0, 60.0)
         journal.write_meta({"phase": "resumed"})
         journal.write_tick(61.0, {"c": 3.0, "b": 4.0})

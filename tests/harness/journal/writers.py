@@ -34,7 +34,7 @@ from harness.journal import FILE_NAME, Journal
 from tests.harness.journal.writers import GRID, write_whole
 def write(folder):
     journal = Journal(folder, resume=(folder / FILE_NAME).exists(), grid=GRID)
-    n = -1 if journal.last_t_s is None else int(journal.last_t_s)
+    n = -1 if journal._last_t_s is None else int(journal._last_t_s)
     while True:
         n += 1
         write_whole(journal, n)
@@ -58,11 +58,22 @@ def write_whole(journal: Journal, n: int) -> None:
         journal.keep(n, n + 5)
 
 
+@contextmanager
+def at_one_moment(reader: JournalReader) -> Iterator[None]:
+    """Have all reads within see the journal as it is now, whatever is written meanwhile."""
+    reader._db.execute("BEGIN")
+    reader.series_names()  # the moment is that of the first read
+    try:
+        yield
+    finally:
+        reader._db.execute("ROLLBACK")
+
+
 def whole_ticks(folder: Path) -> int:
     """Return how many ticks there are; fail if any is not whole, missing between, told twice, or the file damaged."""
     with closing(sqlite3.connect(folder / FILE_NAME)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    with JournalReader(folder) as reader, reader.snapshot():
+    with JournalReader(folder) as reader, at_one_moment(reader):
         told = [event.detail["n"] for event in reader.events() if event.kind == "tick"]
         assert told == list(range(len(told)))
         t_s = reader.ticks()

@@ -7,26 +7,28 @@ from typing import Any
 
 import pytest
 
-import harness.judging.judge
 from harness.criteria.budget import Budget
-from harness.criteria.observations import parse_observations
+from harness.criteria.limits import Statistic
+from harness.criteria.observations import EventSeen, SeriesSeen
 from harness.journal import JournalReader
-from harness.judging.evidence import Evidence
+from harness.judging import registry
 from harness.judging.judge import judge
+from harness.judging.registry import Case, Check, checks
 from harness.judging.source import RunSource
 from harness.records import Event, Mark, Outcome, Sample
-from harness.verdict import Finding, Verdict, merge
+from harness.verdict import Finding, Measurement, Result, Verdict, merge, split
 from tests.harness.runs import PER_TICK, Tick, always, but, evidence, fault, healthy, history, judged
 
 CHECKS = (
-    "generator", "operations", "dropped_arrivals", "faults", "services_alive", "recovery",
+    "generator", "operations", "dropped_arrivals", "faults", "services_alive",
     "errors", "latency", "slowdown", "processes_growth", "memory_growth", "memory_ceiling", "terminal_replies",
     "acknowledged_writes", "reply_keys", "stale_replies", "cache_hits",
 )  # fmt: skip
 
 
-def verdicts(findings: list[Finding]) -> dict[str, Verdict]:
+def verdicts(results: list[Result]) -> dict[str, Verdict]:
     """Return each check's gravest verdict."""
+    findings, _ = split(results)
     return {check: merge(f.verdict for f in findings if f.check == check) for check in (f.check for f in findings)}
 
 
@@ -36,17 +38,18 @@ def leaking(n: int) -> dict[str, float]:
 
 
 def test_a_healthy_run_passes_every_check_in_the_order_of_doubt(tmp_path: Path) -> None:
-    findings = judged(tmp_path, evidence(tmp_path))
-    assert {f.message for f in findings if f.verdict is not Verdict.PASS} == set()
-    assert tuple(verdicts(findings)) == CHECKS
+    results = judged(tmp_path, evidence(tmp_path))
+    assert [each for each in results if isinstance(each, Finding) and each.verdict is not Verdict.PASS] == []
+    assert tuple(verdicts(results)) == CHECKS
+    assert [each.check for each in results if isinstance(each, Measurement)] == ["recovery"]
 
 
 def test_a_fault_that_was_proved_healed_and_recovered_from_passes(tmp_path: Path) -> None:
     tick = but(lambda n: 40 <= n < 52, load__cache_get__ok=0, load__cache_get__timed_out=PER_TICK)
-    findings = judged(tmp_path, evidence(tmp_path, tick, faults=[fault(40.0, 50.0)]))
-    assert merge(f.verdict for f in findings) is Verdict.PASS
-    (told,) = [f.message for f in findings if f.check == "recovery"]
-    assert told == ("recovery 3.0 s (last bad 2.0 s) <= budget 10.0 s (down api_redis, heal at 50.0 s, seed 7331)")
+    results = judged(tmp_path, evidence(tmp_path, tick, faults=[fault(40.0, 50.0)]))
+    assert merge(verdicts(results).values()) is Verdict.PASS
+    (recovery,) = [each for each in results if each.check == "recovery"]
+    assert (recovery.figures["observed"], recovery.figures["allowed"], recovery.figures["heal_s"]) == (3.0, 10.0, 50.0)
 
 
 def forking(n: int) -> dict[str, float]:
@@ -107,14 +110,13 @@ CASES: Mapping[str, tuple[str, Verdict, Tick, dict[str, Any]]] = {
 
 
 def test_every_check_has_a_run_that_does_not_pass_it() -> None:
-    assert {check for check, *_ in CASES.values()} == {*CHECKS, "sessions"}
+    assert {check for check, *_ in CASES.values()} == {*CHECKS, "recovery", "sessions"}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_with_one_thing_wrong_is_told_by_its_check(case: str, tmp_path: Path) -> None:
     check, verdict, tick, changes = CASES[case]
-    findings = judged(tmp_path, evidence(tmp_path, tick, **changes))
-    told = verdicts(findings)
+    told = verdicts(judged(tmp_path, evidence(tmp_path, tick, **changes)))
     assert told[check] is verdict
     assert merge(told.values()) is not Verdict.PASS
     # Some wrongs have two sides (a fault never healed leaves no calm); no other check may fail.
@@ -124,46 +126,58 @@ def test_a_run_with_one_thing_wrong_is_told_by_its_check(case: str, tmp_path: Pa
 def test_a_check_that_crashes_is_inconclusive_and_stops_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(_: Evidence) -> list[Finding]:
+    def crash(_: Case) -> list[Finding]:
         raise ValueError("a bug")
 
-    monkeypatch.setattr(harness.judging.judge, "check_generator", crash)
-    findings = judged(tmp_path, evidence(tmp_path, events=[gone]))
-    assert findings[0].message == "generator: the checker crashed: ValueError: a bug"
-    assert tuple(verdicts(findings)) == CHECKS
-    assert verdicts(findings)["services_alive"] is Verdict.FAIL
+    crashing = [Check(each.name, each.order, crash) if each.name == "generator" else each for each in checks()]
+    monkeypatch.setattr("harness.judging.judge.checks", lambda: crashing)
+    results = judged(tmp_path, evidence(tmp_path, events=[gone]))
+    assert "ValueError: a bug" in results[0].message
+    assert tuple(verdicts(results)) == CHECKS
+    assert verdicts(results)["generator"] is Verdict.INCONCLUSIVE
+    assert verdicts(results)["services_alive"] is Verdict.FAIL
+
+
+def test_every_check_has_a_name_and_a_place_of_its_own() -> None:
+    registered = checks()
+    assert [check.name for check in registered][:2] == ["must_observe", "generator"]
+    assert len({check.order for check in registered}) == len({check.name for check in registered}) == 24
+    for taken in (Check("generator", 999, lambda _: []), Check("another", registered[0].order, lambda _: [])):
+        with pytest.raises(ValueError, match="order"):
+            registry.register(taken)
 
 
 def test_what_must_have_been_seen_is_judged_first_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
     run = evidence(tmp_path, but(lambda n: n == 60, load__cache_get__cancelled=3), events=[gone])
-    asked = parse_observations("p.toml", [{"outcome": "cancelled", "min": 3}, {"event": "service_gone", "min": 2}])
+    cancelled = SeriesSeen(series="load.*.cancelled", statistic=Statistic.SUM, min=3)
+    asked = [cancelled, EventSeen(event="service_gone", min=2)]
     with JournalReader(tmp_path) as journal:
         seen, unseen, *others = judge(run, Budget(), RunSource(journal, run), asked)
-    assert (seen.check, seen.verdict, seen.observed) == ("must_observe", Verdict.PASS, "sum 3 after warm-up")
-    assert (unseen.check, unseen.verdict, unseen.observed) == (
-        "must_observe", Verdict.INCONCLUSIVE, "1 after warm-up",
-    )  # fmt: skip
+    for finding, verdict, count in ((seen, Verdict.PASS, 3), (unseen, Verdict.INCONCLUSIVE, 1)):
+        assert isinstance(finding, Finding)
+        assert (finding.check, finding.verdict, finding.figures["observed"]) == ("must_observe", verdict, count)
     assert "must_observe" not in {f.check for f in others}
 
 
 def test_the_trouble_of_the_run_itself_comes_first(tmp_path: Path) -> None:
     trouble = Finding("steady_state", Verdict.INCONCLUSIVE, "never", "reached", "run", "steady state was not reached")
-    findings = judged(tmp_path, evidence(tmp_path, trouble=[trouble]))
-    assert findings[0] == trouble
-    assert merge(f.verdict for f in findings) is Verdict.INCONCLUSIVE
+    results = judged(tmp_path, evidence(tmp_path, trouble=[trouble]))
+    assert results[0] == trouble
+    assert merge(verdicts(results).values()) is Verdict.INCONCLUSIVE
 
 
 def test_a_run_that_left_nothing_never_passes(tmp_path: Path) -> None:
     empty = evidence(tmp_path, ticks=0, history=[], found=None, load_end_s=0.0)
     told = verdicts(judged(tmp_path, empty))
     assert merge(told.values()) is Verdict.INCONCLUSIVE
-    assert {check for check, seen in told.items() if seen is Verdict.PASS} == {"faults", "recovery"}
+    assert {check for check, seen in told.items() if seen is Verdict.PASS} == {"faults"}
 
 
-def test_a_message_carries_what_was_seen_what_was_allowed_and_where(tmp_path: Path) -> None:
-    run = dataclasses.replace(evidence(tmp_path, leaking), events=[gone])
-    for finding in judged(tmp_path, run):
-        assert finding.message
-        assert finding.observed
-        assert finding.allowed
-        assert finding.where
+def test_a_message_stands_alone_and_holds_no_seed(tmp_path: Path) -> None:
+    run = dataclasses.replace(evidence(tmp_path, leaking, faults=[fault(40.0, 50.0)]), events=[gone])
+    for each in judged(tmp_path, run):
+        assert each.message
+        assert each.observed
+        assert each.where
+        assert "7331" not in each.message
+        assert not isinstance(each, Finding) or each.allowed

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.criteria.aborts import Abort
-from harness.criteria.limits import Range, Statistic, When
+from harness.criteria.aborts import Abort, Ceiling
+from harness.criteria.limits import SUMS, Statistic, When
 from harness.live.abort_windows import Counts, Lookout
 from harness.records import Outcome
 
@@ -17,8 +17,12 @@ FDS, CPU = "process.api.fds", "process.api.cpu_s"
 
 
 def at_most(limit: float, statistic: Statistic = Statistic.MEAN, **changes: Any) -> Abort:
-    fields: dict[str, Any] = {"series": FDS, "window_s": 3.0, "in_a_row": 2, "when": When.ALL}
-    return Abort(statistic=statistic, allowed=Range(None, limit), **(fields | changes))
+    return abort(statistic=statistic, max=limit, **changes)
+
+
+def abort(**changes: Any) -> Abort:
+    fields: dict[str, Any] = {"series": FDS, "window_s": 3.0, "windows_in_a_row": 2, "when": When.ALL}
+    return Ceiling(**(fields | changes))
 
 
 def ended(abort: Abort, values: Iterable[float | None], *, every_s: float = 1.0) -> tuple[int, str] | None:
@@ -52,7 +56,7 @@ def test_windows_do_not_overlap_and_share_nothing() -> None:
 
 def test_the_edge_is_within() -> None:
     assert ended(at_most(5), [5.0] * 30) is None
-    low = Abort(FDS, Statistic.MEAN, Range(5, None), 3.0, 2, When.ALL)
+    low = abort(statistic=Statistic.MEAN, min=5)
     assert ended(low, [5.0] * 30) is None
     assert ended(low, [4.9] * 30) is not None
 
@@ -76,9 +80,9 @@ def test_the_edge_is_within() -> None:
     ],
 )
 def test_each_statistic_is_of_one_window(statistic: Statistic, values: list[float], level: float) -> None:
-    shown = [1.0, *values]
-    assert ended(at_most(level + 1e-9, statistic, in_a_row=1), shown) is None
-    assert ended(at_most(level - 1e-9, statistic, in_a_row=1), shown) is not None
+    shown, series = [1.0, *values], "load.get.ok" if statistic in SUMS else FDS
+    assert ended(at_most(level + 1e-9, statistic, series=series, windows_in_a_row=1), shown) is None
+    assert ended(at_most(level - 1e-9, statistic, series=series, windows_in_a_row=1), shown) is not None
 
 
 def test_a_series_that_is_sampled_seldom_has_windows_as_long_as_it_takes() -> None:
@@ -87,7 +91,7 @@ def test_a_series_that_is_sampled_seldom_has_windows_as_long_as_it_takes() -> No
     assert end is not None
     assert end[0] == 20
     # A window of no length is a sample.
-    end = ended(at_most(5, window_s=0.0, in_a_row=4), shown)
+    end = ended(at_most(5, window_s=0.0, windows_in_a_row=4), shown)
     assert end is not None
     assert (end[0], "in the last of 4 samples in a row" in end[1]) == (40, True)
 
@@ -102,14 +106,14 @@ def test_each_series_is_watched_by_itself() -> None:
 
 
 def test_sums_are_of_all_that_is_named() -> None:
-    abort = Abort("load.*.timed_out", Statistic.SUM_PER_S, Range(None, 5), 3.0, 2, When.ALL)
+    timed_out = at_most(5, Statistic.SUM_PER_S, series="load.*.timed_out")
     ticks: Mapping[str, float] = {"load.get.timed_out": 3.0, "load.put.timed_out": 3.0, "load.put.ok": 9.0}
-    lookout = Lookout(abort)
+    lookout = Lookout(timed_out)
     seen = [lookout.see(n + 1.0, ticks, inside=True) for n in range(7)]
-    assert abort.adds_up
+    assert timed_out.adds_up
     assert not any(seen[:6])
     assert seen[6].startswith("load.*.timed_out: sum_per_s 6/s in the last of 2 windows")
-    one = Lookout(abort)
+    one = Lookout(timed_out)
     assert not any(one.see(n + 1.0, {"load.get.timed_out": 3.0}, inside=True) for n in range(60))
 
 
@@ -149,7 +153,7 @@ def outcomes(values: Iterable[float]) -> Iterable[Mapping[str, float]]:
 def test_a_service_that_answers_nothing_any_more_is_seen() -> None:
     """No count is written where there was nothing to count."""
     counts = Counts()
-    lookout = Lookout(Abort("load.get.ok", Statistic.SUM, Range(1, None), 3.0, 2, When.ALL))
+    lookout = Lookout(abort(series="load.get.ok", statistic=Statistic.SUM, min=1))
     seen = [
         bool(lookout.see(n + 1.0, counts.whole(tick), inside=True))
         for n, tick in enumerate(outcomes([5] * 7 + [0] * 9))
@@ -171,17 +175,18 @@ def test_what_stays_within_its_limits_never_ends_a_run(
     statistic: Statistic,
     below: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    allowed = Range(None, 10.0) if below else Range(0.0, None)
-    assert ended(Abort(FDS, statistic, allowed, width_s, in_a_row, When.ALL), values) is None
+    allowed = {"max": 10.0} if below else {"min": 0.0}
+    one = abort(statistic=statistic, window_s=width_s, windows_in_a_row=in_a_row, **allowed)
+    assert ended(one, values) is None
 
 
 @given(levels, st.integers(1, 10), st.integers(1, 4), within)
 def test_enough_windows_beyond_the_limit_always_end_a_run(
     before: list[float | None], width_s: int, in_a_row: int, statistic: Statistic
 ) -> None:
-    abort = Abort(FDS, statistic, Range(None, 10.0), float(width_s), in_a_row, When.ALL)
+    one = at_most(10.0, statistic, window_s=width_s, windows_in_a_row=in_a_row)
     # The window in hand may have good samples in it: after it so many are bad, whole and in a row.
-    end = ended(abort, [*before, *[11.0] * (1 + width_s * (in_a_row + 1))])
+    end = ended(one, [*before, *[11.0] * (1 + width_s * (in_a_row + 1))])
     assert end is not None
     assert end[0] >= len(before)
 
@@ -189,7 +194,7 @@ def test_enough_windows_beyond_the_limit_always_end_a_run(
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 4))
 def test_a_run_ends_with_the_first_row_of_bad_windows(bad: list[bool], in_a_row: int) -> None:
     shown = [0.0, *(value for window in bad for value in [9.0 if window else 1.0] * 3)]
-    end = ended(at_most(5, in_a_row=in_a_row), shown)
+    end = ended(at_most(5, windows_in_a_row=in_a_row), shown)
     rows = [n for n in range(len(bad)) if n + 1 >= in_a_row and all(bad[n + 1 - in_a_row : n + 1])]
     assert (end[0] if end else None) == (3 + 3 * rows[0] if rows else None)
 
@@ -200,5 +205,5 @@ def test_a_total_is_held_by_its_rate_whatever_it_began_with_and_however_often_an
 ) -> None:
     total = np.cumsum(rises)
     total[restart:] -= total[min(restart, len(total) - 1)] - rises[min(restart, len(total) - 1)]
-    abort = at_most(0.9, Statistic.INCREASE_PER_S, series=CPU, in_a_row=1)
+    abort = at_most(0.9, Statistic.INCREASE_PER_S, series=CPU, windows_in_a_row=1)
     assert ended(abort, (1000 + total[:restart]).tolist() + total[restart:].tolist()) is None

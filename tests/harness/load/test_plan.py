@@ -12,13 +12,14 @@ from harness.errors import EnvironmentMissing
 from harness.load.clients.clients import Addresses
 from harness.load.engine.engine import SESSION_NUMBERS
 from harness.load.engine.users import Users
-from harness.load.operations.declared import parse_operations
+from harness.load.operations.declared import HttpOperation
 from harness.load.plan import LoadPlan
 from harness.load.schedule.arrivals import Spike, constant
 from harness.load.schedule.cancels import Cancels
 from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
 from harness.load.websocket.sockets import Sockets
+from harness.tables import validate
 
 MIX = Mix({"rpc_echo": 3, "cache_get": 1})
 ADDRESSES = Addresses(api="http://127.0.0.1:1", tokens=("a", "b"))
@@ -66,7 +67,7 @@ def test_users_and_sockets_are_shared_out() -> None:
 
 
 def test_a_plan_survives_being_sent() -> None:
-    declared = parse_operations("t.toml", {"home": {"path": "/{number}", "json": {"a": ["{run}"]}}})
+    declared = {"home": validate(HttpOperation, {"path": "/{number}", "json": {"a": ["{run}"]}})}
     load = LoadSettings(50, Mix({"home": 1}), users=Users(3, MIX, 1.0), sockets=Sockets(5), declared=declared)
     load = dataclasses.replace(load, cancels=Cancels(0.1, 0.0, 0.3))
     whole = plan(load)

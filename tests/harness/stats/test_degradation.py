@@ -142,7 +142,7 @@ def test_slack_makes_small_times_nobodys_concern_and_leaves_large_ones() -> None
 def test_too_few_windows_decide_nothing_and_say_so() -> None:
     seen = decide_slowdown(windows([0.1] * (LEAST - 1)), windows([9.0] * 20))
     assert seen.verdict is Verdict.INCONCLUSIVE
-    assert "4 and 20 windows with at least 200 requests, needs 5 and 5, better 10 and 20" in seen.reason
+    assert "4 and 20 windows" in seen.reason
     assert math.isnan(seen.change)
 
 

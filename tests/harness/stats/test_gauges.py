@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.random import default_rng
 
 from harness.criteria.budget import Budget
-from harness.stats.gauges import GAUGES, MIN_WINDOWS, GaugeKind, kind_of, learned_wander
+from harness.stats.gauges import GAUGES, GaugeKind, kind_of
 from harness.stats.leak import decide_leak, needed
 from harness.verdict import Verdict
 
@@ -77,7 +75,6 @@ def test_the_facts_wander_and_budgets() -> None:
     assert (memory.wander_with(POOL_MAX), memory.budget) == (4e6, "memory_growth_bytes")
     assert heap.wander_with() == 1e6
     assert (fds.wander_with(), fds.wander_with(2), fds.wander_with(POOL_MAX)) == (4, 4, 20)
-    assert fds.wander_with(POOL_MAX, learned=1.5) == 1.5
 
 
 def descriptors(seed: int, leak: float) -> Verdict:
@@ -107,18 +104,3 @@ def test_a_pool_that_turns_over_is_none() -> None:
     assert decided.count(Verdict.FAIL) <= 1
     # Turned over as slowly as a third of the run, it cannot always be told.
     assert decided.count(Verdict.PASS) >= 160
-
-
-@given(growths=st.lists(st.floats(-1e7, 1e7), min_size=MIN_WINDOWS, max_size=60))
-def test_wander_is_learned_from_windows_enough(growths: list[float]) -> None:
-    learned = learned_wander(growths)
-    assert learned is not None
-    assert learned >= 0
-    assert sum(growth > learned for growth in growths) <= 0.05 * len(growths) + 1
-    assert learned <= max(0.0, *growths)
-
-
-def test_wander_is_not_learned_from_few_windows_nor_from_none_measured() -> None:
-    assert learned_wander([1e6] * (MIN_WINDOWS - 1)) is None
-    assert learned_wander([1e6] * (MIN_WINDOWS - 1) + [float("nan")] * 30) is None
-    assert learned_wander([1e6] * MIN_WINDOWS + [float("nan")]) == 1e6

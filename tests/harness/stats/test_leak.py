@@ -129,7 +129,7 @@ def test_a_big_cache_that_still_fills_is_not_called_a_leak_nor_well(lasts: float
 def test_growth_within_what_the_run_cannot_tell_is_not_called_a_leak() -> None:
     x = np.linspace(0, 1_000, 100)
     leak = decide(x, 1e8 + 2 * BUDGET * x)
-    assert (leak.verdict, leak.reason) == (Verdict.INCONCLUSIVE, "this run cannot tell")
+    assert (leak.verdict, leak.reason) == (Verdict.INCONCLUSIVE, "undecided")
 
 
 def test_growth_below_the_budget_passes_and_says_how_much() -> None:
@@ -228,7 +228,7 @@ def test_samples_in_too_few_places_are_inconclusive() -> None:
     x = np.repeat(np.arange(MIN_BLOCKS - 1.0), 10)
     leak = decide(x * 1e4, x * 1e9)
     assert leak.verdict is Verdict.INCONCLUSIVE
-    assert leak.reason == f"samples in {MIN_BLOCKS - 1} places of the run, needs {MIN_BLOCKS}"
+    assert leak.reason == f"samples in {MIN_BLOCKS - 1} parts of the run, {MIN_BLOCKS} needed"
 
 
 def test_a_leak_that_an_ebb_hides_does_not_pass() -> None:

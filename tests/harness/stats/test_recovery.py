@@ -12,12 +12,12 @@ from harness.stats.recovery import (
     Parts,
     Recovery,
     Window,
+    answers_text,
     healthy_band,
     later,
+    part_text,
     recovery,
     settled,
-    tell_answers,
-    tell_part,
 )
 
 BAND = Band(good_fraction=0.95, latency_s=0.1)
@@ -164,7 +164,7 @@ def test_a_window_whose_gauges_have_not_settled_is_bad() -> None:
 
 def test_a_short_baseline_says_so() -> None:
     assert healthy_band(windows([GOOD] * 60)).doubt == ""
-    assert healthy_band(windows([GOOD] * 20)).doubt == "healthy was learned from 20 s, 60 s are wanted"
+    assert healthy_band(windows([GOOD] * 20)).doubt == "baseline is only 20 s (60 s recommended)"
 
 
 def test_a_gauge_has_settled_when_it_is_no_higher_than_it_was() -> None:
@@ -232,6 +232,6 @@ def test_the_resource_that_is_back_last_is_named() -> None:
 
 def test_parts_in_words() -> None:
     first, lasting = Recovery(0.29, 0.31, 9), Recovery(8.5, None, 9)
-    assert tell_answers(first, lasting, interrupted=True) == ["first success 310 ms", "lasting > 8.5 s"]
-    assert tell_answers(Recovery(0, 0, 9), Recovery(0, 0, 9), interrupted=False) == ["never interrupted"]
-    assert tell_part("latency", Recovery(3, 4.2, 9)) == "latency 4.2 s"
+    assert answers_text(first, lasting, interrupted=True) == ["first success 310 ms", "lasting > 8.5 s"]
+    assert answers_text(Recovery(0, 0, 9), Recovery(0, 0, 9), interrupted=False) == ["never interrupted"]
+    assert part_text("latency", Recovery(3, 4.2, 9)) == "latency 4.2 s"

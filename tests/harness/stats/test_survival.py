@@ -51,13 +51,12 @@ def test_all_seen_to_their_end_have_their_plain_mean_and_median() -> None:
 def test_none_seen_to_its_end_is_later_than_all_that_was_observed() -> None:
     seen = kaplan_meier([], [5.0, 7.0])
     assert math.isinf(seen.median.value_s)
-    told = "median > 7.0 s, p90 > 7.0 s, MTTR at least 7.0 s, each counted up to 7.0 s"
-    assert str(seen) == f"{told} (of 2 recoveries, 2 not seen to their end)"
+    assert str(seen) == "mean >= 7.0 s (n=2, 2 censored), median > 7.0 s, p90 > 7.0 s"
 
 
-def test_it_is_told_with_its_interval_and_its_limit() -> None:
-    told = str(kaplan_meier(*FREIREICH))
-    assert told.startswith("median 23.0 s (13.0 s to > 35.0 s), p90 > 35.0 s, MTTR at least 23.3 s")
+def test_its_text_has_the_interval_and_the_limit() -> None:
+    text = str(kaplan_meier(*FREIREICH))
+    assert text == "mean >= 23.3 s (n=21, 12 censored), median 23.0 s (13.0 s to > 35.0 s), p90 > 35.0 s"
 
 
 @pytest.mark.parametrize(("ended", "censored"), [([5.0], []), ([1.0, 1.0], [0.0]), ([2.0] * 8, []), ([0.0], [0.0])])

@@ -82,7 +82,7 @@ def test_a_right_table_becomes_a_value() -> None:
         ({"login": "postgresql://u:pw@h"}, "login", "<hidden>: must be a table, not a text"),
         ({"login": {"low": 3, "high": 2}}, "login.low", "3: must not be more than high"),
         ({"login": {"high": 0, "low": 1e-9}}, "login.low", "1e-09: must not be more than high"),
-        ({"login": {"user": "nobody"}}, "login", "<a table>: must be of somebody"),
+        ({"login": {"user": "nobody"}}, "login", "must be of somebody"),
         ({"logins": {"a.b": {"users": 3}}}, 'logins."a.b".users', "<hidden>: no such key; did you mean user?"),
         ({"floors": {"celar": {}}}, "floors.celar", "<hidden>: no such key; did you mean cellar?"),
         ({"except": "a.b"}, "except", "<hidden>: must be a list, not a text"),

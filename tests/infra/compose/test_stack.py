@@ -209,6 +209,7 @@ class TestUp:
         assert len(stack.services()) == len(SERVICES)
 
 
+@pytest.mark.thorough
 @pytest.mark.needs_docker
 def test_a_stack_whose_optional_auth_dies_goes_on_without_it(client: docker.DockerClient, tmp_path: Path) -> None:
     stack = ComposeStack(StackPlan(run_id(), tmp_path), files=broken_auth(tmp_path))
@@ -223,6 +224,7 @@ def test_a_stack_whose_optional_auth_dies_goes_on_without_it(client: docker.Dock
     assert remains(client, stack.project) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.needs_docker
 def test_a_required_service_that_dies_fails_the_start_and_leaves_only_logs(
     client: docker.DockerClient, tmp_path: Path
@@ -236,6 +238,7 @@ def test_a_required_service_that_dies_fails_the_start_and_leaves_only_logs(
     assert "ready to accept connections" in (tmp_path / "postgres.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.thorough
 @pytest.mark.needs_docker
 def test_down_ends_paused_and_killed_containers_too(client: docker.DockerClient, tmp_path: Path) -> None:
     stack = ComposeStack(StackPlan(run_id(), tmp_path))
@@ -253,7 +256,7 @@ def test_down_ends_paused_and_killed_containers_too(client: docker.DockerClient,
 RUNNER = """
 import sys
 from pathlib import Path
-from infra.compose import ComposeStack
+from infra.compose.stack import ComposeStack
 from infra.stack import StackPlan
 ComposeStack(StackPlan(sys.argv[1], Path(sys.argv[2]))).up()
 print("up", flush=True)
@@ -271,6 +274,7 @@ def runner(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.kill()
 
 
+@pytest.mark.thorough
 @pytest.mark.needs_docker
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 @pytest.mark.parametrize("made", [1, 4, 7])
@@ -291,6 +295,7 @@ def test_a_start_interrupted_at_any_moment_leaves_nothing(
     assert remains(client, project) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.needs_docker
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_what_a_killed_runner_left_is_found_and_removed(

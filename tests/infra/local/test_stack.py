@@ -20,7 +20,6 @@ from harness.records import ProcessRef
 from harness.wait import wait_until
 from infra.local import leftovers
 from infra.local.stack import LocalStack
-from infra.named import redacted
 from infra.processes import Program
 from infra.stack import HOPS, SERVICES, Stack, StackPlan
 
@@ -184,7 +183,6 @@ def test_a_name_elsewhere_is_refused_before_anything_starts(tmp_path: Path) -> N
     url = "postgresql://me:s3cret@192.0.2.1:5432/db"
     with pytest.raises(InputError, match="localhost or 127") as caught:
         LocalStack(StackPlan("x", tmp_path / "run", named={"postgres": url})).up()
-    assert redacted(url) in str(caught.value)
     assert "s3cret" not in str(caught.value)
     assert not (tmp_path / "run").exists()
 

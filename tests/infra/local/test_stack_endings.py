@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no Redis server
 RUNNER = """
 import signal, sys
 from pathlib import Path
-from infra.local import LocalStack
+from infra.local.stack import LocalStack
 from infra.stack import StackPlan
 stack = LocalStack(StackPlan("endings", Path(sys.argv[1])))
 stack.up()
@@ -91,7 +91,7 @@ def runner(tmp_path: Path) -> Iterator[Watched]:
     wait_until("reaping", watched.left, limit_s=10)
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 5])
+@pytest.mark.parametrize("count", [3, *(pytest.param(n, marks=pytest.mark.thorough) for n in (0, 1, 5))])
 def test_ctrl_c_in_the_middle_of_up_leaves_nothing(runner: Watched, count: int) -> None:
     runner.wait_started(count)
     runner.popen.send_signal(signal.SIGINT)
@@ -101,7 +101,7 @@ def test_ctrl_c_in_the_middle_of_up_leaves_nothing(runner: Watched, count: int) 
     assert runner.left() is None, complaint.decode()
 
 
-@pytest.mark.parametrize("count", [0, 2, 5])
+@pytest.mark.parametrize("count", [5, *(pytest.param(n, marks=pytest.mark.thorough) for n in (0, 2))])
 def test_kill_9_at_any_moment_leaves_nothing_after_the_reaper(runner: Watched, count: int) -> None:
     runner.wait_started(count)
     if count == len(SERVICES):

@@ -22,7 +22,8 @@ from harness.history.final_read import read_ledger
 from harness.history.history import History
 from harness.history.ledger_read import LedgerRead
 from harness.judging.checks.recovery import check_recovery
-from harness.judging.checks.sessions import Allowance, Residue, check_sessions
+from harness.judging.checks.sessions import Allowance, check_sessions
+from harness.judging.holdings import Residue
 from harness.load.call import Call, now_ns
 from harness.load.clients.clients import API, Addresses, open_clients
 from harness.load.digest.digest import Digest
@@ -113,7 +114,7 @@ def test_stale_reply(plant: Plant, api: Service) -> None:
 
     assert stale(api).verdict is PASS
     found = stale(plant("stale_reply:3"))
-    assert (found.verdict, found.observed) == (FAIL, "3 stale of 12 reads")
+    assert (found.verdict, found.figures["observed"], found.figures["reads"]) == (FAIL, 3, 12)
 
 
 def test_double_reply(plant: Plant, api: Service) -> None:
@@ -126,7 +127,7 @@ def test_double_reply(plant: Plant, api: Service) -> None:
 
     assert doubled(api).verdict is PASS
     found = doubled(plant("double_reply:3"))
-    assert (found.verdict, "4 second replies" in found.observed) == (FAIL, True)
+    assert (found.verdict, found.figures["second_replies"]) == (FAIL, 4)
     assert "rpc_batch" in found.message
     assert "rpc_stream" in found.message
 
@@ -144,19 +145,19 @@ def test_double_effect(plant: Plant, api: Service, postgres: tuple[Program, str]
         return found
 
     (once,) = check_effects(read(api), repeated=4)
-    assert once.message == "effects: 8 effects, none twice; 4 of them were asked for again"
+    assert (once.verdict, once.figures["effects"], once.figures["retried"]) == (PASS, 8, 4)
     (twice,) = check_effects(read(plant("double_effect:4")), repeated=4)
     assert twice.verdict is FAIL
-    assert "2 of 8 keys had more than one effect" in twice.message
+    assert (twice.figures["observed"], twice.figures["keys"]) == (2, 8)
 
 
 @pytest.mark.parametrize(
-    ("defect", "words"), [("skipped_message", "missing without a word"), ("doubled_message", "delivered again")]
+    ("defect", "figure"), [("skipped_message", "missing_without_notice"), ("doubled_message", "duplicated")]
 )
-def test_messages(plant: Plant, defect: str, words: str) -> None:
+def test_messages(plant: Plant, defect: str, figure: str) -> None:
     found = sequences(listen(plant(f"{defect}:10"), messages=60))
     assert found.verdict is FAIL
-    assert words in found.observed
+    assert float(found.figures[figure]) > 0
 
 
 def test_messages_that_are_all_there(api: Service) -> None:
@@ -167,7 +168,7 @@ def test_orphan_session(plant: Plant, redis_server: tuple[Program, str]) -> None
     def residue(service: Service) -> Residue:
         with redis.Redis.from_url(redis_server[1]) as client:
             channels = len(client.pubsub_channels("channel:found-*"))
-        return Residue(sockets=0, sessions=int(service.metric("hw_sessions")), redis_channels=channels)
+        return Residue(sessions=int(service.metric("hw_sessions")), redis_channels=channels)
 
     def left(service: Service) -> tuple[Residue, Residue]:
         before = residue(service)

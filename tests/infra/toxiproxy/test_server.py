@@ -94,6 +94,7 @@ def test_a_build_is_pinned_and_two_at_once_do_no_harm(bare: Path, tmp_path: Path
     assert find_or_build() == cached
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("go") is None, reason="there is no Go on PATH to build with")
 def test_a_real_build_gives_a_real_program(tmp_path: Path) -> None:
     client = build_tool("cli", tmp_path / "toxiproxy-cli")

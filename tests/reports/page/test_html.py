@@ -27,8 +27,9 @@ def _page(folder: Path) -> str:
 def test_the_verdict_and_its_reason_come_before_any_script(tmp_path: Path) -> None:
     page = _page(write_run(tmp_path / "run"))
     head = page[: page.index("<script")]
-    assert head.index("FAIL") < head.index("recovery 12.4 s") < head.index("Findings")
+    assert head.index("FAIL") < head.index("12.4 s (last bad") < head.index("Findings")
     assert "make soak-short" in head
+    assert "recovery time: mean 6.7 s" in head
 
 
 def test_nothing_is_fetched_from_anywhere(tmp_path: Path) -> None:

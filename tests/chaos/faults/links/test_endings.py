@@ -106,12 +106,7 @@ def test_a_delay_out_of_range_is_refused(delay_s: float) -> None:
 
 
 def test_a_limit_has_one_direction() -> None:
-    with pytest.raises(ValueError, match="direction = 'both': must be upstream or downstream"):
+    with pytest.raises(ValueError, match="direction = 'both'"):
         LimitDataFault("h", 1, "both")  # type: ignore[arg-type] # what a file may hold
     with pytest.raises(ValueError, match="limit_bytes = -1: must be"):
         LimitDataFault("h", -1)
-
-
-def test_they_describe_themselves_in_si_units() -> None:
-    assert SlowCloseFault("h", 0.5).describe() == {"delay_s": 0.5, "direction": "downstream"}
-    assert LimitDataFault("h", 5).describe() == {"limit_bytes": 5, "direction": "downstream"}

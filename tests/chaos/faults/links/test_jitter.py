@@ -61,8 +61,8 @@ def test_it_changes_every_half_second_and_more_slowly_when_it_lasts_long() -> No
         (0.1, -0.1, "spread_s = "),
         (0.1, 0.2, "spread_s = "),
         (0.1, math.nan, "_s = "),
-        (-1.0, 0.1, "latency_s = "),
-        (7000.0, 300.0, "latency_s = "),
+        (-1.0, 0.1, "rtt_s = "),
+        (7000.0, 300.0, "rtt_s = "),
     ],
 )
 def test_a_spread_that_no_proxy_could_give_is_refused(rtt_s: float, spread_s: float, rule: str) -> None:

@@ -33,7 +33,7 @@ def aimed(fault: Fault, link: FakeLink | None = None) -> Aimed:
 
 @pytest.mark.parametrize("rtt_s", [-1.0, 0.0, 0.001, 0.0019, 7200.1, math.inf, math.nan])
 def test_a_round_trip_that_no_proxy_could_add_is_refused(rtt_s: float) -> None:
-    with pytest.raises(ValueError, match=r"(rtt|latency)_s = "):
+    with pytest.raises(ValueError, match="rtt_s = "):
         LatencyFault("h", rtt_s)
 
 
@@ -128,11 +128,6 @@ def test_a_link_is_whole_only_when_it_listens_and_has_no_toxic() -> None:
     toxic = {"latency_up": ("latency", "upstream", {"latency_s": 0.1})}
     states = [LinkState(True, {}), LinkState(False, {}), LinkState(True, toxic), LinkState(False, toxic)]
     assert [state.whole for state in states] == [True, False, False, False]
-
-
-def test_a_fault_describes_itself_in_si_units() -> None:
-    assert LatencyFault("h", 0.2).describe() == {"rtt_s": 0.2}
-    assert DownFault("h").describe() == {}
 
 
 # On real proxies

@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.faults.links.toxics import TOXICS, Bandwidth, Latency, LimitData, Noop, ResetPeer, Slicer, SlowClose, Timeout
+from chaos.faults.links import toxics, toxiproxy
+from chaos.faults.links.toxics import Bandwidth, Latency, LimitData, Noop, ResetPeer, Slicer, SlowClose, Timeout
+from chaos.faults.ranges import hints_of, range_of
 from chaos.targets import Toxic
 
+TOXICS: list[type[Any]] = [each for each in vars(toxics).values() if isinstance(each, type) and "kind" in vars(each)]
 NO_NUMBERS = [math.inf, -math.inf, math.nan]
 Make = Callable[[float], Toxic]
 
@@ -24,7 +28,7 @@ def test_a_latency_in_range_is_kept_as_given(latency_s: float) -> None:
 
 @pytest.mark.parametrize("latency_s", [-5.0, -1e-9, 3600.1, *NO_NUMBERS])
 def test_a_latency_out_of_range_is_refused(latency_s: float) -> None:
-    with pytest.raises(ValueError, match=r"latency_s = .*must be from 0 to 3600 s"):
+    with pytest.raises(ValueError, match="latency_s = "):
         Latency(latency_s)
 
 
@@ -75,9 +79,11 @@ def test_toxicity_is_whole_but_for_a_reset_that_only_waits() -> None:
     assert ResetPeer(toxicity=0).toxicity == 0
 
 
-def test_there_is_a_record_for_every_toxic_of_the_server() -> None:
-    names = {"noop", "latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data"}
-    assert {toxic.kind for toxic in TOXICS} == names
+def test_every_toxic_has_its_units_and_its_own_ranges() -> None:
+    assert {toxic.kind for toxic in TOXICS} == set(toxiproxy._UNITS)
+    for toxic in TOXICS:
+        numbers = [hint for name, hint in hints_of(toxic) if name not in {"stream", "toxicity"}]
+        assert all(range_of(hint) for hint in numbers)
 
 
 def test_the_control_does_nothing() -> None:

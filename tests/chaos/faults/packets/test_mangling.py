@@ -81,9 +81,7 @@ def test_tc_understands_what_is_asked_for(fault: ReorderFault | CorruptionFault)
     assert done.returncode == 0 or "Specified qdisc kind is unknown" in done.stderr
 
 
-def test_parameters_are_checked_and_told() -> None:
-    assert ReorderFault("h", 0.25, 0.05).describe() == {"fraction": 0.25, "delay_s": 0.05}
-    assert CorruptionFault("h", 0.01).describe() == {"fraction": 0.01}
+def test_parameters_are_checked() -> None:
     for delay_s in (-1.0, 0.0, 0.0009, 60.1, math.inf, math.nan):
         with pytest.raises(ValueError, match="delay_s = "):
             ReorderFault("h", 0.25, delay_s)
@@ -92,8 +90,6 @@ def test_parameters_are_checked_and_told() -> None:
             ReorderFault("h", fraction, 0.05)
         with pytest.raises(ValueError, match="fraction = "):
             CorruptionFault("h", fraction)
-    with pytest.raises(ValueError, match="target = "):
-        CorruptionFault("", 0.1)
 
 
 def test_a_device_has_one_discipline_and_a_hop_one_fault_of_its_packets() -> None:

@@ -24,6 +24,9 @@ from tests.chaos.conftest import Toxiproxy
 from tests.chaos.wires import RUN, Place, place_of_its_own, skip_without_firewall
 from tests.processes import stranger_to
 
+# The tables of the whole machine are looked at.
+pytestmark = pytest.mark.xdist_group("firewall")
+
 STRANGER = "heavyweatherless_stranger"
 
 
@@ -166,7 +169,7 @@ def test_what_is_missing_is_named(
 
 def test_without_the_permission_the_reason_is_the_kernels() -> None:
     skip_without_firewall()
-    asked = "from chaos import firewall; print(firewall.unavailable(None)); print(firewall.residue())"
+    asked = "from chaos.faults.packets.nftables import *; print(unavailable(None)); print(residue())"
     without = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c", asked]
     said = subprocess.run(without, capture_output=True, text=True, check=True).stdout
     assert "not permitted" in said

@@ -14,6 +14,9 @@ from harness.errors import HealFailed
 from tests.chaos.rounds import as_from_the_ledger
 from tests.chaos.wires import skip_without_firewall
 
+# The tables of the whole machine are looked at.
+pytestmark = pytest.mark.xdist_group("firewall")
+
 
 def test_a_table_is_deleted_however_often() -> None:
     skip_without_firewall()

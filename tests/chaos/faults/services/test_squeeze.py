@@ -59,7 +59,7 @@ def targets(container: FakeContainer) -> Targets:
 @pytest.mark.parametrize(
     ("cores", "memory", "key"),
     [
-        (None, None, "cpu_cores, memory_bytes"),
+        (None, None, "cpu_cores"),
         *((cores, None, "cpu_cores") for cores in (-1.0, 0.0, 0.009, math.inf, math.nan)),
         *((None, memory, "memory_bytes") for memory in (-1.0, 0.0, 6 * MIB - 1, math.inf, math.nan)),
     ],

@@ -9,7 +9,7 @@ from harness.criteria.budget import Budget
 from harness.judging.checks.growth import check_growth, without_passing
 from harness.judging.evidence import Evidence
 from harness.records import Event
-from harness.verdict import Finding, Verdict
+from harness.verdict import Finding, Measurement, Verdict
 from tests.harness.runs import PER_TICK, TICKS, evidence, fault, healthy
 
 BUDGET = Budget(memory_growth_bytes_per_request=2048.0, memory_ceiling_bytes=200e6)
@@ -22,7 +22,8 @@ def growing(n: int, bytes_per_request: float) -> dict[str, float]:
 
 def of(kind: str, run: Evidence, budget: Budget = BUDGET) -> list[Finding]:
     """Return the findings about one kind of gauge."""
-    return [f for f in check_growth(run, budget) if f.check == f"{kind}_growth"]
+    found = (f for f in check_growth(run, budget) if isinstance(f, Finding))
+    return [f for f in found if f.check == f"{kind}_growth"]
 
 
 def memory(run: Evidence, budget: Budget) -> list[Finding]:
@@ -40,14 +41,16 @@ def test_growth_is_counted_by_request(tmp_path: Path, bytes_per_request: float, 
     finding = only(memory(run, Budget(memory_growth_bytes_per_request=2048.0)))
     assert finding.verdict == verdict
     assert finding.where == "api"
-    assert finding.observed.startswith(f"{bytes_per_request:.0f} B +- ")
+    numbers = finding.figures
+    assert numbers["observed"] == pytest.approx(bytes_per_request, abs=float(numbers["half_width"]))
+    assert (numbers["allowed"], numbers["unit"]) == (2048, "B/request")
 
 
-def test_the_message_says_what_this_run_could_have_shown(tmp_path: Path) -> None:
-    message = only(memory(evidence(tmp_path), BUDGET)).message
-    assert "budget 2048 B a request" in message
-    assert "leak score 0.0" in message
-    assert "this run can show a leak of " in message
+def test_a_finding_has_its_score_and_what_this_run_could_have_shown(tmp_path: Path) -> None:
+    numbers = only(memory(evidence(tmp_path), BUDGET)).figures
+    assert numbers["score"] == pytest.approx(0.0, abs=0.05)
+    assert numbers["detectable"] == pytest.approx(2.5 * float(numbers["half_width"]))
+    assert numbers["samples"] == TICKS - 20
 
 
 def test_growth_during_warm_up_and_a_fault_is_not_judged(tmp_path: Path) -> None:
@@ -150,28 +153,28 @@ def test_a_log_that_is_rotated_grows_all_the_same(tmp_path: Path) -> None:
     assert finding.verdict is Verdict.FAIL, finding.message
 
 
-def test_what_a_short_run_does_not_promise_is_named_and_does_not_fail_it(tmp_path: Path) -> None:
+def test_what_a_short_run_leaves_undecided_is_a_measurement(tmp_path: Path) -> None:
     def tick(n: int) -> dict[str, float]:
         return healthy(n) | {"process.api.fds": 50.0 + 40 * (n % 50 > 25)}
 
-    findings = check_growth(evidence(tmp_path, tick, load_end_s=80.0), Budget(fds_growth_per_request=0.0005))
-    assert not [f for f in findings if f.check == "descriptors_growth"]
-    (told,) = [f for f in findings if f.check == "growth"]
-    assert told.verdict is Verdict.PASS
-    assert "process.api.fds" in told.message
+    results = check_growth(evidence(tmp_path, tick, load_end_s=80.0), Budget(fds_growth_per_request=0.0005))
+    assert not [each for each in results if each.check == "descriptors_growth"]
+    (measured,) = [each for each in results if each.check == "growth"]
+    assert isinstance(measured, Measurement)
+    assert "process.api.fds" in measured.message
 
 
 def test_a_long_run_decides_by_the_hour_as_well(tmp_path: Path) -> None:
-    """What grows while nobody asks is a leak by the hour only."""
+    """What grows without requests is a leak by the hour only."""
 
     def tick(n: int) -> dict[str, float]:
         return healthy(n) | {"process.api.rss_bytes": 8e7 + n * 1e5}
 
     run, budget = evidence(tmp_path, tick), Budget(memory_growth_bytes_per_request=1e6, growth_decides_after_s=60.0)
-    told = {f.allowed.rpartition(" ")[2]: f for f in memory(run, budget)}
-    assert told["request"].verdict is Verdict.PASS
-    assert told["h"].verdict is Verdict.FAIL
-    assert told["h"].allowed == "10.0 MB a h"
+    found = {f.figures["unit"]: f for f in memory(run, budget)}
+    assert found["B/request"].verdict is Verdict.PASS
+    assert found["B/h"].verdict is Verdict.FAIL
+    assert found["B/h"].figures["allowed"] == 10e6
 
 
 def test_a_restart_is_no_release_and_each_life_is_judged_alone(tmp_path: Path) -> None:

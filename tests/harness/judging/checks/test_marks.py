@@ -7,10 +7,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.history.sequences import check_sequences
-from harness.history.terminal import check_terminal
 from harness.records import Mark, Outcome, Sample
 from harness.verdict import Finding, Verdict
+from tests.harness.history.folds import check_sequences, check_terminal
 
 Totals = Mapping[tuple[str, Outcome], int]
 Checker = Callable[[Iterable[Sample], Totals], list[Finding]]
@@ -84,16 +83,12 @@ def test_the_property_sees_a_wrong_checker(mutant: str) -> None:
 def test_messages_count_and_give_examples() -> None:
     history = [marked(Mark.SECOND_REPLY, Mark.NO_REPLY, count=2), marked(Mark.SECOND_REPLY)]
     (finding,) = check_terminal(history, ANSWERED)
-    assert finding.message == (
-        "terminal replies: 3 second replies, 2 questions left out of a whole reply, in 5 requests that were answered; "
-        "second replies: rpc_batch at 2.0 s, rpc_batch at 2.0 s and 1 more; "
-        "questions left out of a whole reply: rpc_batch at 2.0 s and 1 more"
-    )
+    assert dict(finding.figures) == {"second_replies": 3, "missing_replies": 2, "answered": 5}
+    assert "second replies: rpc_batch at 2.0 s, rpc_batch at 2.0 s and 1 more" in finding.message
     (finding,) = check_sequences([marked(Mark.SILENT_GAP, count=4), marked(Mark.TOLD_GAP, count=9)], ANSWERED)
-    assert finding.message == (
-        "messages: 7 delivered, 4 missing without a word, 9 told to be missing; "
-        "missing without a word: 4 of user 3 at 2.0 s and 3 more"
-    )
+    assert (finding.figures["delivered"], finding.figures["missing_without_notice"]) == (7, 4)
+    assert finding.figures["missing_with_notice"] == 9
+    assert "4 of user 3 at 2.0 s and 3 more" in finding.message
 
 
 def test_what_comes_unasked_or_never_came_is_no_answer() -> None:

@@ -24,7 +24,7 @@ def test_the_ceiling_holds_at_every_moment(tmp_path: Path, peak_bytes: float, ve
     run = evidence(tmp_path, but(lambda n: n == 3, process__api__rss_bytes=peak_bytes))
     finding = only(check_memory_ceiling(run, BUDGET))
     assert finding.verdict == verdict
-    assert finding.message == "api held 200.0 MB at most, ceiling 200.0 MB"
+    assert dict(finding.figures) == {"observed": peak_bytes, "allowed": 200e6, "unit": "B"}
 
 
 def test_a_service_seen_only_at_times_is_held_to_the_ceiling_too(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_what_fills_early_is_growth_over_the_run_and_none_in_its_second_half(tmp
     assert told == {"api over the run": Verdict.FAIL, "api in the second half": Verdict.PASS}
 
 
-def test_a_service_that_begins_anew_may_fill_up_anew(tmp_path: Path) -> None:
+def test_a_restarted_service_may_fill_up_again(tmp_path: Path) -> None:
     """It was killed in mid-run and started again; only what it grows by after as long a warm-up as the run's counts."""
     phases = [Event(0.5, "phase", {"name": "warm_up"}), Event(20.5, "phase", {"name": "faults"})]
     again = Event(40.5, "service_restarted", {"service": "api", "before": "1", "after": "2"})

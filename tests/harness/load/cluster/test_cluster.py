@@ -21,22 +21,23 @@ from harness.load.clients.clients import Addresses
 from harness.load.cluster import cluster
 from harness.load.cluster.cluster import ClusterLoad
 from harness.load.digest.digest import Digest
-from harness.load.operations.declared import parse_operations
+from harness.load.operations.declared import HttpOperation
 from harness.load.plan import LoadPlan
 from harness.load.schedule.arrivals import constant
 from harness.load.schedule.mix import Mix
 from harness.load.settings import LoadSettings
 from harness.records import Outcome
 from harness.root import ROOT
+from harness.tables import validate
 from harness.wait import wait_until
 from tests.harness.servers import Server, serving
 
 LIMIT_S = 60.0
 RATE_PER_S = 100.0
-HOME = parse_operations("t.toml", {"home": {"path": "/{number}", "key": "{number}"}})
+HOME = {"home": validate(HttpOperation, {"path": "/{number}", "key": "{number}"})}
 
 BROKEN = """
-from harness.load.registry import Operations
+from harness.load import Operations
 
 operations = Operations()
 
@@ -135,7 +136,7 @@ def test_a_worker_that_falls_silent_fails_the_load(server: Server, monkeypatch: 
     try:
         until_requests(server, 50)
         victim.suspend()
-        assert "has said nothing for" in until_failed(load)
+        assert "has not reported for" in until_failed(load)
     finally:
         assert not load.stop(drain_s=1.0)
     until_gone([victim])
@@ -186,7 +187,7 @@ SOON_NOBODY = "import harness.load.cluster.worker\nharness.load.cluster.worker._
 
 CHILD = """
 import signal, sys
-from tests.harness.load.test_cluster import make, plan
+from tests.harness.load.cluster.test_cluster import make, plan
 if __name__ == "__main__":
     load = make(plan(sys.argv[1]), scheduler=sys.argv[2])
     load.start()

@@ -9,7 +9,7 @@ from harness.load.operations.registry import Operations, load_module
 from harness.records import Outcome
 
 GOOD = """
-from harness.load.registry import Operations
+from harness.load import Operations
 from harness.records import Outcome
 
 operations = Operations()
@@ -35,7 +35,11 @@ def test_an_operation_is_known_by_its_name() -> None:
 
 @pytest.mark.parametrize(
     ("name", "needs", "rule"),
-    [("read", ("api",), "two operations"), ("a-b", ("api",), "letters, digits"), ("b", ("kafka",), "needs kafka")],
+    [
+        ("read", ("api",), "two operations"),
+        ("a-b", ("api",), "letters, digits"),
+        ("b", ("kafka",), "unknown client kafka"),
+    ],
 )
 def test_what_cannot_be_registered_is_refused(name: str, needs: tuple[str, ...], rule: str) -> None:
     operations = Operations()

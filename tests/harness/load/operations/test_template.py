@@ -67,7 +67,7 @@ def test_a_text_without_holes_is_itself(text: str) -> None:
      "{random:x}", "{text:gigantic}", "{call.key}"],
 )  # fmt: skip
 def test_a_hole_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="can stand here"):
+    with pytest.raises(ValueError, match="in braces only"):
         parse_template(text)
 
 
@@ -81,5 +81,5 @@ def test_a_document_keeps_its_shape() -> None:
 
 
 def test_what_json_has_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="no JSON value"):
+    with pytest.raises(ValueError, match="JSON value"):
         parse_document({"a": [object()]})
