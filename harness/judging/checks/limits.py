@@ -18,11 +18,11 @@ from harness.judging.checks.statistic import seen_of, value_of
 from harness.judging.registry import Case, Check, register
 from harness.quantity import growth_scale
 from harness.stats.leak import decide_leak
-from harness.units import format_s, parse_duration_s, parse_size_bytes
+from harness.units import format_s
 from harness.verdict import Finding, Verdict
 
 _CHECK = "limits"
-_UNITS: Mapping[object, str] = {parse_size_bytes: "B", parse_duration_s: "s"}
+_UNITS: Mapping[str, str] = {"size": "B", "duration": "s"}
 # What is missing could only add to these, so they are surely above what was measured.
 _SURELY_ABOVE = frozenset({Statistic.MAX, Statistic.SUM, Statistic.INCREASE})
 _SURELY_BELOW = frozenset({Statistic.MIN})
@@ -223,7 +223,7 @@ def _grown(source: SeriesSource, name: str, part: Part, growth: Growth, where: s
 
 
 def _unit(name: str) -> str:
-    return _UNITS.get(unit_of(name).parse, "")
+    return _UNITS.get(unit_of(name).quantity.name, "")
 
 
 def _undecided(name: str, allowed: str, reason: str) -> Finding:
