@@ -8,7 +8,11 @@ SIGINT ignored, `nohup` with SIGHUP ignored.
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Mapping
 from types import FrameType
+from typing import Any
+
+Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
 def handle_inherited() -> None:
@@ -16,7 +20,11 @@ def handle_inherited() -> None:
 
     Call it in the main thread before the first child is started.
     """
-    defaults = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": _do_nothing}
+    defaults: Mapping[str, Handler] = {
+        "SIGINT": signal.default_int_handler,
+        "SIGTERM": signal.SIG_DFL,
+        "SIGHUP": _do_nothing,
+    }
     for name, handler in defaults.items():
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
@@ -37,3 +45,10 @@ def ignores(number: int) -> bool:
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
     pass
+
+
+_HANDLERS: Mapping[str, Handler] = {
+    "SIGINT": signal.default_int_handler,
+    "SIGTERM": signal.SIG_DFL,
+    "SIGHUP": _do_nothing,
+}

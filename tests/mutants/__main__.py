@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from tests.mutants.catalogue import Index, Mutant, Place, mirror_of, nearest, read_mutants
-from tests.mutants.trials import Copy, Ended, Fate, limit_s, try_rest
+from tests.mutants.trials import NEEDY, Copy, Ended, Fate, limit_s, try_rest
 
 ROOT = Path(__file__).resolve().parents[2]
 # The house's rules are about texts: what they say of a mutant proves nothing of the code.
@@ -42,28 +43,30 @@ class Bench:
     """Copies of the tree, each lent to one thread at a time."""
 
     def __init__(self, folder: Path, paths: Sequence[PurePosixPath], jobs: int) -> None:
-        self._copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
-        self._jobs = jobs
-        for number in range(jobs):
-            self._copies.put(Copy(ROOT, paths, folder / str(number)))
+        self._all = [Copy(ROOT, paths, folder / str(number)) for number in range(jobs)]
+        self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        for copy in self._all:
+            self._free.put(copy)
 
     def each(self, work: Callable[[Copy, T], None], things: Iterable[T]) -> None:
         """Do `work(copy, thing)` for each thing, as many at once as there are copies."""
 
         def lent(thing: T) -> None:
-            copy = self._copies.get()
+            copy = self._free.get()
             try:
                 work(copy, thing)
             finally:
-                self._copies.put(copy)
+                self._free.put(copy)
 
-        with ThreadPoolExecutor(self._jobs) as pool:
+        with ThreadPoolExecutor(len(self._all)) as pool:
             begun = [pool.submit(lent, thing) for thing in things]
             try:
                 for done in begun:
                     done.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                for copy in self._all:
+                    copy.stop()
                 raise
 
 
@@ -73,7 +76,7 @@ class Session:
     def __init__(self, bench: Bench, tests: Sequence[PurePosixPath], *, heavy: bool) -> None:
         self._bench = bench
         self._tests = tests
-        self._marked = "" if heavy else "not (needs_docker or needs_browser)"
+        self._marked = "" if heavy else f"not ({NEEDY})"
         self._heavy = heavy
         self.fates: dict[str, Fate] = {}
 
@@ -91,15 +94,17 @@ class Session:
     def _try_group(self, copy: Copy, trials: Sequence[Trial]) -> None:
         """Try the mutants of one mirror; where that has nothing that can be run here, all others are to kill them."""
         mirror = trials[0].mirror
-        control = copy.run(mirror, limit_s=_CONTROL_S, marked=self._marked) if mirror else Ended(None, 0.0)
+        control = copy.run(mirror, limit_s=_CONTROL_S, marked=self._marked, every=True) if mirror else Ended(None, 0.0)
+        if control.failed:
+            print(f"left out, for without a mutant they fail as well: {', '.join(control.failed)}", flush=True)
         for trial in trials:
             if not mirror or control.fate is Fate.UNDECIDED:
                 self._note(trial, "no mirror", Ended(0, 0.0))
-            elif control.fate is not Fate.SURVIVED:
+            elif control.code is None or set(mirror).issubset(control.failed):
                 self._note(trial, "control", control, fate=Fate.UNDECIDED)
             else:
                 with copy.broken(trial.mutant, trial.place):
-                    ended = copy.run(mirror, limit_s=limit_s(control), marked=self._marked)
+                    ended = copy.run(mirror, limit_s=limit_s(control), marked=self._marked, but=control.failed)
                 self._note(trial, "mirror", ended)
 
     def _try_rest(self, copy: Copy, trial: Trial) -> None:
@@ -109,10 +114,9 @@ class Session:
 
     def _note(self, trial: Trial, tried: str, ended: Ended, *, fate: Fate | None = None) -> None:
         self.fates[trial.mutant.name] = fate = fate or ended.fate
+        failed = " ".join(ended.failed)
         where = f"{trial.place.path}:{trial.place.source.count(chr(10), 0, trial.place.offset) + 1}"
-        print(
-            f"{fate:<18} {tried:<10} {ended.took_s:6.1f} s  {trial.mutant.name:<44} {where}  {ended.failed}", flush=True
-        )
+        print(f"{fate:<18} {tried:<10} {ended.took_s:6.1f} s  {trial.mutant.name:<44} {where}  {failed}", flush=True)
 
 
 def list_files(root: Path) -> list[PurePosixPath]:
@@ -140,7 +144,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--list", action="store_true", help="only say which there are, and whether each is found")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many at once, each in a copy of its own")
     parser.add_argument("--mirror", action="store_true", help="leave out what survivors are tried against besides")
-    parser.add_argument("--all", action="store_true", help="use the tests that need an engine or a browser as well")
+    parser.add_argument(
+        "--all", action="store_true", help="use tests as well that take long, or need an engine or a browser"
+    )
     options = parser.parse_args(arguments)
     paths = list_files(ROOT)
     mutants = read_mutants()
@@ -174,4 +180,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Stopped by whatever, what it has started is ended and its copies are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

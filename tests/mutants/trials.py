@@ -21,8 +21,9 @@ from pathlib import Path, PurePosixPath
 
 from tests.mutants.catalogue import Mutant, Place
 
-# Marked tests need more than this machine may have; they come last, and only when asked for.
-_HEAVY = "needs_docker or needs_browser"
+# What a machine may not have is used only when asked for, and then last, as is what takes long.
+NEEDY = "needs_docker or needs_browser"
+_HEAVY = f"thorough or {NEEDY}"
 # A mutant may make tests wait for what never comes: so much longer than without it, and then it is taken for killed.
 _SLACK_S, _SLOWER = 60.0, 5
 # All tests one after another on two slow cores, and as much again.
@@ -44,11 +45,11 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How pytest ended: its exit code, None when it was stopped at its limit; seconds; the first test that failed."""
+    """How pytest ended: its exit code, None when it was stopped at its limit; seconds; the tests that failed."""
 
     code: int | None
     took_s: float
-    failed: str = ""
+    failed: tuple[str, ...] = ()
 
     @property
     def fate(self) -> Fate:
@@ -65,8 +66,9 @@ class Copy:
 
     def __init__(self, root: Path, paths: Sequence[PurePosixPath], folder: Path) -> None:
         self.folder = folder
-        # By this Hypothesis draws the same each time and knows no deadlines, which a busy machine would miss.
-        self._environment = os.environ | {"CI": "true"}
+        self._environment = dict(os.environ)
+        self._process: subprocess.Popen[str] | None = None
+        self._stopped = False
         for path in paths:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / path, folder / path)
@@ -87,11 +89,16 @@ class Copy:
             path.write_text(place.source, encoding="utf-8")
             os.utime(path, ns=(former.st_atime_ns, former.st_mtime_ns))
 
-    def run(self, tests: Sequence[str], *, limit_s: float, marked: str = f"not ({_HEAVY})") -> Ended:
-        """Run tests until one fails."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", marked, *tests]
+    def run(
+        self, tests: Sequence[str], *, limit_s: float, marked: str = "", but: Sequence[str] = (), every: bool = False
+    ) -> Ended:
+        """Run tests, without those that `but` names, until one fails, or every one of them."""
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.mutants.unshrunk"]
+        command += [*([] if every else ["-x"]), *(f"--deselect={test}" for test in but), "-m", marked, *tests]
         began_s = time.monotonic()
-        process = subprocess.Popen(
+        if self._stopped:
+            raise KeyboardInterrupt
+        self._process = process = subprocess.Popen(
             command,
             cwd=self.folder,
             env=self._environment,
@@ -109,8 +116,16 @@ class Copy:
             if isinstance(error, subprocess.TimeoutExpired):
                 return Ended(None, time.monotonic() - began_s)
             raise
-        failed = _FAILURE.search(told)
-        return Ended(process.returncode, time.monotonic() - began_s, failed[1].removesuffix(":") if failed else "")
+        if self._stopped:
+            raise KeyboardInterrupt
+        failed = dict.fromkeys(_FAILURE.findall(told))
+        return Ended(process.returncode, time.monotonic() - began_s, tuple(failed))
+
+    def stop(self) -> None:
+        """Interrupt what runs, and run nothing more; from any thread."""
+        self._stopped = True
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGINT)
 
 
 def limit_s(control: Ended) -> float:
@@ -130,9 +145,9 @@ def try_rest(copy: Copy, mutant: Mutant, place: Place, tests: Sequence[str], *, 
                 ended = copy.run(left, limit_s=_REST_S, marked=marked)
             if ended.fate is not Fate.KILLED or not ended.failed:
                 break
-            if copy.run([ended.failed], limit_s=_REST_S, marked=marked).code == _PASSED:
+            if copy.run(ended.failed, limit_s=_REST_S, marked=marked).code == _PASSED:
                 return ended
-            left.remove(ended.failed.partition("::")[0])
+            left.remove(ended.failed[0].partition("::")[0])
         if ended.fate is Fate.TIMED_OUT:
             return ended
     return Ended(_PASSED, ended.took_s) if ended.code == _NOTHING else ended

@@ -10,7 +10,7 @@ import pytest
 
 from harness.criteria.budget import Budget
 from harness.criteria.limits import Statistic
-from harness.criteria.observations import EventSeen, SeriesSeen
+from harness.criteria.observations import EventSeen, Observation, SeriesSeen
 from harness.journal import JournalReader
 from harness.judging import registry
 from harness.judging.judge import judge
@@ -158,7 +158,7 @@ def test_every_check_has_a_name_and_a_place_of_its_own() -> None:
 def test_what_must_have_been_seen_is_judged_first_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
     run = evidence(tmp_path, but(lambda n: n == 60, load__cache_get__cancelled=3), events=[gone])
     cancelled = SeriesSeen(series="load.*.cancelled", statistic=Statistic.SUM, min=3)
-    asked = [cancelled, EventSeen(event="service_gone", min=2)]
+    asked: list[Observation] = [cancelled, EventSeen(event="service_gone", min=2)]
     with JournalReader(tmp_path) as journal:
         seen, unseen, *others = judge(run, Budget(), RunSource(journal, run), asked)
     for finding, verdict, count in ((seen, Verdict.PASS, 3), (unseen, Verdict.INCONCLUSIVE, 1)):

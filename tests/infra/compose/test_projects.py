@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.identity import ProcessId
-from infra.compose.projects import is_alive
+from harness.records import RUN_LABEL
+from infra.compose.projects import BY_HAND, RUNNER_LABEL, _orphaned, is_alive
 from tests.processes import stranger_to
 
 
@@ -30,6 +31,12 @@ def test_an_id_that_was_used_again_is_another_process() -> None:
     own = ProcessId.own()
     assert not is_alive(str(stranger_to(own)))
     assert not is_alive(f"{own.pid}@{own.created_s - 60.0:.2f}")
+
+
+def test_a_stack_started_by_hand_is_nobodys_to_remove() -> None:
+    assert _orphaned({RUN_LABEL: "a-run"})
+    assert not _orphaned({RUN_LABEL: "a-run", RUNNER_LABEL: str(ProcessId.own())})
+    assert not _orphaned({RUN_LABEL: BY_HAND})
 
 
 @given(st.text(alphabet="0123456789@/.-ex \N{SUPERSCRIPT TWO}"))

@@ -142,6 +142,20 @@ def test_stragglers_from_before_are_not_heard() -> None:
     assert bench.breaker.state is State.OPEN
 
 
+def test_a_failure_from_before_ends_no_probe() -> None:
+    bench = Bench()
+    straggler, probe = bench.breaker.guard(), bench.breaker.guard()
+    straggler.__enter__()
+    bench.break_open()
+    bench.now_s += RESET_S
+    probe.__enter__()
+    with pytest.raises(Trouble):
+        end_badly(straggler, Trouble())
+    states = [bench.breaker.state]
+    probe.__exit__(None, None, None)
+    assert [*states, bench.breaker.state] == [State.HALF_OPEN, State.CLOSED]
+
+
 def test_the_planted_defect_never_lets_a_probe_through() -> None:
     bench = Bench(stuck_open=True)
     bench.break_open()

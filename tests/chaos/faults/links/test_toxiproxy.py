@@ -27,7 +27,6 @@ from chaos.targets import Toxic
 from harness.errors import ChaosError, InjectionFailed
 from harness.identity import ProcessId
 from tests.chaos.conftest import Serve, StartToxiproxy, Toxiproxy
-from tests.chaos.faults.links.test_toxics import TOXICS
 from tests.chaos.past_the_driver import live, proxy_to
 from tests.chaos.stalls import abandon
 

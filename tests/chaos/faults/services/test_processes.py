@@ -212,6 +212,23 @@ def test_one_that_does_not_stop_when_asked_to_is_killed_after_the_grace(brood: B
     assert brood.child.wait(LIMIT_S) == -by
 
 
+def test_a_kill_ends_children_that_would_outlive_their_parent() -> None:
+    code = "import subprocess; child = subprocess.Popen(['sleep', '60']); print(child.pid, flush=True); child.wait()"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        sleeper = psutil.Process(int(parent.stdout.readline()))
+        ref = ProcessRef("tree", ProcessId.of(psutil.Process(parent.pid)))
+        service = ProcessService(
+            "tree", lambda: ref, stop="SIGTERM", start_again=lambda: None, health=lambda: None, runner=ProcessId.own()
+        )
+        try:
+            service.kill()
+            assert not runs(sleeper)
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                sleeper.kill()
+
+
 @pytest.mark.parametrize("brood", ["polite"], indirect=True)
 def test_a_provider_that_will_not_start_it_says_why(brood: Brood) -> None:
     with pytest.raises(InjectionFailed, match="brood was not started again: the stack is going down"):

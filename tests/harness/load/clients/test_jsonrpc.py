@@ -107,6 +107,9 @@ SECOND, NONE = (Mark.SECOND_REPLY, 1), (Mark.NO_REPLY, 1)
         ),
         pytest.param(lambda replies: [*replies[:-1], {**replies[-1], "id": [1]}], (SECOND, NONE), id="one has no id"),
         pytest.param(lambda replies: [*replies[:-1], 3], (), id="one is no reply"),
+        pytest.param(
+            lambda replies: [replies[0], {**replies[1], "id": True}, replies[2]], (SECOND, NONE), id="a truth is no id"
+        ),
         pytest.param(lambda replies: [*replies, {**replies[1], "id": True}], (SECOND,), id="one has a truth for an id"),
         pytest.param(
             lambda replies: [{**replies[0], "jsonrpc": "1"}, *replies[1:]], (), id="one is of another version"

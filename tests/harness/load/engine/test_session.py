@@ -75,6 +75,20 @@ def test_a_user_whose_call_timed_out_goes_on(server: Server) -> None:
     assert load.failure is None
 
 
+def test_a_pause_is_cut_short_when_the_load_ends_and_says_so(server: Server) -> None:
+    paused, said = threading.Event(), list[bool]()
+
+    async def session(desk: Desk[HttpClient]) -> None:
+        paused.set()
+        said.append(await desk.pause(LIMIT_S * 10))
+
+    load = engine(server, arrivals=iter(()), sessions=[(0.0, session)])
+    load.start()
+    assert paused.wait(LIMIT_S)
+    assert load.stop(drain_s=LIMIT_S)
+    assert said == [False]
+
+
 def test_a_session_that_fails_is_a_failure_of_the_load(server: Server) -> None:
     async def broken(_desk: Desk[HttpClient]) -> None:
         raise ZeroDivisionError

@@ -6,7 +6,8 @@ from http import HTTPStatus
 
 import pytest
 
-from harness.load.websocket.legs import Legs
+from harness.load.call import now_ns
+from harness.load.websocket.legs import Leg, Legs
 from harness.load.websocket.sequence import Totals
 from harness.records import Outcome
 from infra.ports import free_ports
@@ -217,6 +218,17 @@ def test_the_seed_and_the_user_draw_the_delays(loop: str) -> None:
     async def scene() -> None:
         assert drawn(1, 1) == drawn(1, 1)
         assert len({tuple(drawn(seed, user)) for seed in (1, 2) for user in (1, 2)}) == 4
+
+    play(scene(), loop)
+
+
+def test_only_a_connection_that_lasted_ends_an_outage(loop: str) -> None:
+    async def scene() -> None:
+        plan = subscriber("ws://127.0.0.1:1").subscription
+        legs = Legs(plan, CHANNEL, FakeDesk(), asyncio.TaskGroup(), user=1, totals=Totals(), wake=lambda: None)
+        for lasted_s, outages in ((0.0, 1), (0.0, 1), (2 * plan.backoff_cap_s, 2)):
+            legs._come_back(Leg(subscribed_ns=now_ns() - round(lasted_s * 1e9)))
+            assert legs._outages == outages
 
     play(scene(), loop)
 

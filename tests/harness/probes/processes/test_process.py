@@ -84,6 +84,13 @@ def child() -> Iterator[Child]:
         running.popen.kill()
 
 
+def test_another_process_of_the_same_id_is_not_measured(child: Child) -> None:
+    probe = probe_of(child.ref)
+    probe._began += 1
+    with pytest.raises(Gone):
+        probe.read()
+
+
 def test_growth_of_memory_is_seen(child: Child) -> None:
     probe = probe_of(child.ref)
     before = figures(probe)
