@@ -45,3 +45,10 @@ def ignores(number: int) -> bool:
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
     pass
+
+
+_HANDLERS: Mapping[str, Handler] = {
+    "SIGINT": signal.default_int_handler,
+    "SIGTERM": signal.SIG_DFL,
+    "SIGHUP": _do_nothing,
+}
