@@ -75,7 +75,7 @@ class Link(Protocol):
 
     @property
     def place(self) -> Mapping[str, object]:
-        """What a step needs to find the link again, and to make it anew; JSON-safe."""
+        """What a step needs to find the link again, and to create it again; JSON-safe."""
 
     @property
     def canary(self) -> Canary:
@@ -174,7 +174,7 @@ _T = TypeVar("_T")
 class Wire:
     """Where a hop's packets can be met: at the port its proxy listens on, in its container or else on our loopback.
 
-    `run` is the id of the run, for whoever finds what was left there; `canary` crosses the hop.
+    `run` is the id of the run, which marks what is left there; `canary` crosses the hop.
     """
 
     port: int

@@ -154,7 +154,7 @@ class _Standing:
 
 
 class _AimedRstLive(_Standing):
-    # What is sent to a connection that has ended is reset, whatever the proxy did.
+    # What is sent to a connection that has ended is reset, by the kernel alone.
     asks = False
 
     def undo(self) -> Sequence[Step]:

@@ -1,8 +1,8 @@
-"""How a proxy server that answers nobody any more is started again: plain data, so that anybody can do it later.
+"""How a proxy server that does not answer any more is restarted: plain data, for any process to do later.
 
 The last way out of a wedge, and a hard one: every toxic of every hop is gone
 with the old server. So it is tried only once the proxy itself could not be
-made anew, and only where whoever made the stack said how.
+created again, and only where the provider said how.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.wait import comes_true
 
 # After SIGKILL only the kernel is waited for.
 _KERNEL_S = 3.0
-# Whoever starts it here may end at once, or live for days and have to collect it: so it is nobody's child.
+# The starting process may end at once, or live for days and have to collect it: so it is not its child.
 _ORPHAN = """
 owner=$1; shift
 "$@" &

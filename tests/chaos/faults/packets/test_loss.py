@@ -25,7 +25,7 @@ from tests.chaos.rounds import as_from_the_ledger, injected
 from tests.chaos.wires import skip_without_firewall, wire
 
 # The tables of the whole machine are looked at.
-pytestmark = pytest.mark.xdist_group("firewall")
+pytestmark = pytest.mark.apart("chaos/faults/packets")
 
 BEFORE = PacketSight(Seen.ANSWERED, 0.001)
 
@@ -154,7 +154,7 @@ def test_an_injection_that_fails_leaves_nothing(targets: Targets) -> None:
             second.inject()
     finally:
         undo(as_from_the_ledger(first.undo()), ACTIONS)
-    assert ACTIONS["nft.delete"].amiss(second.undo()[0].args) is None
+    assert ACTIONS["nft.delete"].remaining(second.undo()[0].args) is None
 
 
 def test_what_cannot_be_is_unsupported_with_its_reason(targets: Targets, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from tests.chaos.rounds import as_from_the_ledger
 from tests.chaos.wires import skip_without_firewall
 
 # The tables of the whole machine are looked at.
-pytestmark = pytest.mark.xdist_group("firewall")
+pytestmark = pytest.mark.apart("chaos/faults/packets")
 
 
 def test_a_table_is_deleted_however_often() -> None:
@@ -24,7 +24,7 @@ def test_a_table_is_deleted_however_often() -> None:
     steps = as_from_the_ledger([table.step()])
     undo(steps, ACTIONS)
     table.create("test", 1, [Drop("upstream")])
-    assert "is still there" in str(ACTIONS["nft.delete"].amiss(steps[0].args))
+    assert "is still there" in str(ACTIONS["nft.delete"].remaining(steps[0].args))
     for _ in range(2):
         undo(steps, ACTIONS)
         assert not table.exists()
