@@ -17,6 +17,7 @@ import pytest
 from harness.comparison.past import Past
 from harness.comparison.trend import check_trend
 from harness.criteria.budget import Budget
+from harness.criteria.limits import Statistic
 from harness.criteria.observations import EventSeen, Observation, SeriesSeen
 from harness.history.keys import KeySet
 from harness.history.ledger_read import Effects, LedgerRead
@@ -58,7 +59,7 @@ BUDGET = Budget(
     },
 )
 OBSERVED: Sequence[Observation] = (
-    SeriesSeen(series="load.*.cancelled", statistic="sum", min=3),
+    SeriesSeen(series="load.*.cancelled", statistic=Statistic.SUM, min=3),
     EventSeen(event="service_restarted", min=1),
 )
 PAST = Past(tuple(earlier_run(n, {"latency_s_p95": 0.2 + 0.001 * (n % 5)}) for n in range(12)))
