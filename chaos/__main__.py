@@ -1,6 +1,6 @@
 """`python -m chaos VERB`: puts back by hand what runs left broken, or says what there is.
 
-Exit codes: 0 clean, 1 something is left broken (residue), 2 something resists, or an error said in one line.
+Exit codes: 0 clean, 1 something is left broken (residue), 2 something could not be undone, or an error, in one line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _residue(options.runs) if options.verb == "residue" or options.check else _heal(options.runs)
         for table in unknown_tables(options.runs):
-            print(f"left alone, for no run here knows of it: {table}", file=sys.stderr)
+            print(f"unknown nftables table, left in place: {table}", file=sys.stderr)
         return code  # noqa: TRY300 - what is said above may fail, too
     except HeavyweatherError as error:
         print(explain(error), file=sys.stderr)
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    heal = verbs.add_parser("heal", help="put back whatever runs that are gone left broken")
+    heal = verbs.add_parser("heal", help="undo what runs that are gone left broken")
     heal.add_argument("--check", action="store_true", help="only say what there is, as `residue` does")
     residue = verbs.add_parser("residue", help="say what runs that are gone left broken; change nothing")
     for verb in (heal, residue):
@@ -49,7 +49,7 @@ def _heal(runs: Path) -> int:
     for line in healing.put_back:
         print(f"put back {line}")
     for line in healing.resisting:
-        print(f"resists: {line}", file=sys.stderr)
+        print(f"could not undo: {line}", file=sys.stderr)
     if not healing.put_back and not healing.resisting:
         print("nothing to put back")
     return 2 if healing.resisting else 0

@@ -1,4 +1,4 @@
-"""Plays a timeline: injects, proves, heals, verifies; and heals everything whatever stops it.
+"""Plays a timeline: injects, proves, heals, verifies; and heals everything in any case.
 
 What will undo a fault is on the disk before the fault is done. The clock of a
 fault window starts when the change is asked for, its effect counts once a look
@@ -42,7 +42,7 @@ Note = Callable[..., None]
 
 @dataclass
 class _Open:
-    """A fault that is not whole again: its target in hand, what was seen before it, and the look that is awaited."""
+    """A fault that is not undone: its target, what was observed before it, and the observation under way."""
 
     planned: Planned
     aimed: Aimed
@@ -108,7 +108,7 @@ class Conductor:
             raise
 
     def heal_all(self) -> None:
-        """Undo whatever is still broken, the last fault first; one that fails stops no other.
+        """Undo all that is still broken, the last fault first; one that fails stops no other.
 
         Raises HealFailed, or what else struck a heal: an interrupt, a record that cannot be written.
         """
@@ -119,7 +119,7 @@ class Conductor:
                 self._doubt(opened.planned, "stopped before its effect was seen")
             try:
                 self._put_back(opened)
-            except BaseException as error:  # noqa: BLE001 - whatever strikes one heal, the others are still to be tried
+            except BaseException as error:  # noqa: BLE001 - after any error of one heal, the others are still to be tried
                 failures.append(error)
         for failure in failures:
             if not isinstance(failure, ChaosError):
@@ -162,7 +162,7 @@ class Conductor:
             self._change(planned, healing_s=self._now_s())
             self._tell("healing", planned)
         finally:
-            # Mended even when it cannot be told.
+            # Undone even when it cannot be recorded.
             self._undo(opened)
         doubt = self._wait_for_heal(opened)
         if doubt is None:
@@ -187,7 +187,7 @@ class Conductor:
             self._ledger.shut(planned.name)
 
     def _tell_forced(self, planned: Planned, forces: Sequence[Force]) -> None:
-        """Tell what a heal did beyond undoing its fault, and of each other fault that went with it."""
+        """Record what a heal did beyond undoing its fault, and each other fault that went with it."""
         how = "; ".join(dict.fromkeys(force.how for force in forces))
         self._change(planned, forced=how)
         self._tell("forced", planned, reason=how)
@@ -218,11 +218,11 @@ class Conductor:
 
     def _wait_for_heal(self, opened: _Open) -> str | None:
         ends_s = self._clock.now_s() + _PROOF_S
-        while (amiss := opened.aimed.remaining(opened.before, self._look(opened.aimed))) is not None:
+        while (remains := opened.aimed.remaining(opened.before, self._look(opened.aimed))) is not None:
             if self._clock.now_s() >= ends_s:
                 break
             self._clock.sleep_s(_POLL_S)
-        return amiss
+        return remains
 
     def _look(self, aimed: Aimed) -> Sight:
         """Take a look, and see meanwhile what those at other faults saw."""

@@ -28,7 +28,7 @@ class Place:
 
     @staticmethod
     def of(args: Mapping[str, object]) -> Place:
-        """Return the place that a step's arguments tell."""
+        """Return the place that a step's arguments describe."""
         return Place(*(str(args[name]) for name in ("service", "engine", "container", "run")))
 
     def args(self) -> dict[str, object]:

@@ -75,20 +75,20 @@ class Link(Protocol):
 
     @property
     def place(self) -> Mapping[str, object]:
-        """What a step needs to find the link again, and to make it anew; JSON-safe."""
+        """What a step needs to find the link again, and to create it again; JSON-safe."""
 
     @property
     def canary(self) -> Canary:
         """Who asks through the link more than a look does."""
 
     def add(self, name: str, toxic: Toxic) -> None:
-        """Put a toxic on the link."""
+        """Add a toxic to the link."""
 
     def update(self, name: str, toxic: Toxic) -> None:
         """Change a toxic that is on the link; kind and direction stay."""
 
     def remove(self, name: str) -> None:
-        """Take a toxic off; harmless when it is not there."""
+        """Remove a toxic; harmless when it is not there."""
 
     def set_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the one thing it sets
         """Open or close the listener, and with it all connections."""
@@ -126,7 +126,7 @@ class Service(Protocol):
         """See whether it runs and answers, is stopped or gone; `amount` is when it started, Unix seconds."""
 
     def resume_step(self) -> Step:
-        """Return what has it go on after a pause."""
+        """Return the step that resumes it after a pause."""
 
     def start_step(self) -> Step:
         """Return what has it run and answer again after an end."""
@@ -174,7 +174,7 @@ _T = TypeVar("_T")
 class Wire:
     """Where a hop's packets can be met: at the port its proxy listens on, in its container or else on our loopback.
 
-    `run` is the id of the run, for whoever finds what was left there; `canary` crosses the hop.
+    `run` is the id of the run, which marks what is left there; `canary` crosses the hop.
     """
 
     port: int

@@ -1,7 +1,7 @@
-"""What puts things back: steps that are plain data, so that anybody can take them from the ledger and carry them out.
+"""What undoes faults: steps that are plain data, so that any process can take them from the ledger and carry them out.
 
-Every step is harmless when there is nothing to put back, and says afterwards
-what is still amiss: an undoing is done when it has been seen to be.
+Every step is harmless when there is nothing to undo, and says afterwards
+what remains: an undo is done when it has been observed to be.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Force:
-    """What it took to put something back that would not go by itself.
+    """What it took to undo something that the plain way did not.
 
-    `how` says it in words. Whatever else is to be undone by a step with all the arguments in `lost` went with it.
+    `how` says it in words. All else that is to be undone by a step with all the arguments in `lost` went with it.
     """
 
     how: str
@@ -43,10 +43,10 @@ class Action(Protocol):
     """What carries out the steps of one name, in any process, long after the fault; every call is bounded."""
 
     def carry_out(self, args: Mapping[str, object]) -> Force | None:
-        """Put back; harmless when that is done or was never needed. Returns the force it took. Raises ChaosError."""
+        """Undo; harmless when that is done or was never needed. Returns the force it took. Raises ChaosError."""
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
-        """Return None when there is nothing left to put back, otherwise what there is. Raises ChaosError."""
+    def remaining(self, args: Mapping[str, object]) -> str | None:
+        """Return None when there is nothing left to undo, otherwise the error. Raises ChaosError."""
 
 
 Actions = Mapping[str, Action]
@@ -61,12 +61,12 @@ def undo(steps: Sequence[Step], actions: Actions) -> list[Force]:
     for step in reversed(steps):
         try:
             if step.action not in actions:
-                raise HealFailed(f"nobody knows how to carry out {step}")
+                raise HealFailed(f"unknown undo action {step}")
             action = actions[step.action]
             if force := action.carry_out(step.args):
                 forces.append(force)
-            if amiss := action.amiss(step.args):
-                raise HealFailed(f"{step} was carried out, yet {amiss}")
+            if remains := action.remaining(step.args):
+                raise HealFailed(f"{step} was carried out, yet {remains}")
         except ChaosError as error:
             failures.append(str(error))
     if failures:

@@ -1,8 +1,8 @@
 """What a client of one link sees right now: one question, one answer, no retry.
 
-A fault counts only once a canary has felt it, and a heal only once a canary
+A fault counts only once a canary has observed it, and a heal only once a canary
 has not. The question is of the service's own protocol, because a proxy
-accepts a connection whatever stands behind it. Some faults are felt only by
+accepts a connection with nothing behind it. Some faults take effect only on
 much data, by a connection that was there before, or as a connection ends.
 """
 
@@ -32,8 +32,8 @@ _SMALL_BYTES = 64 * 1024
 class Canary:
     """Asks over one address; `protocol` is one of http, postgres, redis, and `limit_s` bounds each look.
 
-    `large_path` is where an HTTP service answers with the most, to anybody: the more, the higher the rates that
-    can be told from the service's own.
+    `large_path` is where an HTTP service answers with the most, without a login: the more, the higher the rates that
+    can be distinguished from the service's own.
     """
 
     host: str
@@ -66,7 +66,7 @@ class Canary:
         return Sight(seen, time.perf_counter() - began_s)
 
     def end(self) -> Sight:
-        """End a connection that was used once, and tell how long its other end took to come.
+        """End a connection that was used once, and return how long its other end took to come.
 
         A proxy passes no half of an end on: it ends the way there, and with it the way back.
         Raises ChaosError as `look`.
@@ -94,7 +94,7 @@ class Canary:
         return self._exchange(requests(number, self.large_path), small.took_s)
 
     def most_bytes(self, stream: Stream) -> int:
-        """Return the most that one large question carries in a direction. Raises ChaosError when nobody answers."""
+        """Return the most that one large question carries in a direction. Raises ChaosError without an answer."""
         most_bytes = MOST_BYTES[self.protocol][stream]
         if self.protocol != "http" or stream == "upstream":
             return most_bytes
@@ -145,7 +145,7 @@ class Standing:
         self.close = weakref.finalize(self, link.close)
 
     def ask(self) -> None:
-        """Ask a question, once: its answer, or whatever comes in its place, is what `fate` then waits for."""
+        """Ask a question, once: its answer, or what comes in its place, is what `fate` then waits for."""
         question, self._later = self._later, None
         if question and self._seen is None:
             try:

@@ -38,7 +38,7 @@ class HeldConnection:
         self._socket.connect((canary.host, canary.port))
 
     def crosses(self) -> bool:
-        """Send a little and tell whether that was acknowledged in time."""
+        """Send a little and return whether that was acknowledged in time."""
         try:
             self._socket.sendall(self._next)
             self._next = self._more
@@ -56,7 +56,7 @@ class HeldConnection:
 
 
 def _unacknowledged(connection: socket.socket) -> int:
-    """Return how many bytes were sent and not acknowledged yet, as Linux's tcp(7) tells it (SIOCOUTQ)."""
+    """Return how many bytes were sent and not acknowledged yet, as Linux's tcp(7) has it (SIOCOUTQ)."""
     import fcntl  # noqa: PLC0415 - POSIX only
     import termios  # noqa: PLC0415 - POSIX only
 

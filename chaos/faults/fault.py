@@ -38,7 +38,7 @@ class Fault(Protocol):
         """Return its parameters, SI units in the keys; JSON-safe."""
 
     def aim(self, targets: Targets, name: str) -> Aimed:
-        """Return the fault with its target in hand, untouched yet; `name` tells it from every other of the run.
+        """Return the fault with its target in hand, not injected yet; `name` is its own in the run.
 
         Raises Unsupported when this stack cannot be broken in this way, with the reason.
         """

@@ -1,4 +1,4 @@
-"""Every kind of fault by its name: whatever registered itself in a module of this room or of one in it.
+"""Every kind of fault by its name: what registered itself in a module of this room or of one in it.
 
 Also their table in the README, as their classes declare them.
 """

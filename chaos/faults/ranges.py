@@ -1,6 +1,6 @@
 """What the fields of a frozen record may hold: ranges and choices stand beside their types, and are checked here.
 
-Whoever makes the record is checked, a profile's reader and a suite alike. Needs nothing but Python: the process that
+Records made by a profile's reader and by a suite are checked alike. Needs nothing but Python: the process that
 undoes faults imports toxics, and starts without the reader of tables.
 """
 

@@ -1,6 +1,6 @@
 """The claim that a run lays on its data stores: whose they are, written where the data is.
 
-Whoever finds another's claim in a store keeps away from it; a claim gives way
+A runner that finds another's claim in a store keeps away from it; a claim gives way
 only where its runner is known to be gone.
 """
 
@@ -16,7 +16,7 @@ LIMIT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Whose a store is: `runner` is the process that claimed it, `left_s` how long that holds if nobody renews it."""
+    """Whose a store is: `runner` is the process that claimed it, `left_s` how long that holds unless it is renewed."""
 
     nonce: str = field(repr=False)
     run_id: str
@@ -28,7 +28,7 @@ GivesWay = Callable[[Claim], bool]
 
 
 class ClaimedStore(Protocol):
-    """A store as one way leads to it; each call connects anew, asks once, is bounded, and retries nothing.
+    """A store as one way leads to it; each call connects, asks once, is bounded, and retries nothing.
 
     Every call raises NotReady when the store does not answer for now, and Refused when it answers as no store of this
     run would: one that knows its account, and lets it do what is asked.
@@ -36,7 +36,7 @@ class ClaimedStore(Protocol):
 
     @property
     def lasting(self) -> bool:
-        """Whether it keeps what it was told through a restart."""
+        """Whether it keeps its data through a restart."""
 
     def lay(self, claim: Claim, gives_way: GivesWay) -> Claim | None:
         """Write `claim`, which lasts `left_s` seconds; or return the other one there is, if it does not give way."""
@@ -48,7 +48,7 @@ class ClaimedStore(Protocol):
         """Have `claim` last `left_s` seconds from now, where it is there."""
 
     def lift(self, claim: Claim) -> None:
-        """Remove `claim`, and whatever was made to keep it; another's stays."""
+        """Remove `claim`, and what was made to keep it; another's stays."""
 
     def server(self) -> str:
-        """Return what tells this server from every other, and from itself once restarted; "" where nothing does."""
+        """Return what only this server has, and only until it is restarted; "" where nothing is."""

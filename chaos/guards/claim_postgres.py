@@ -79,7 +79,7 @@ class PostgresStore:
         self._ask(renew)
 
     def lift(self, claim: Claim) -> None:
-        """Remove the claim, and the table where nobody else's is in it."""
+        """Remove the claim, and the table where no other is in it."""
 
         async def lift(connection: Any) -> None:
             async with connection.transaction():
@@ -92,7 +92,7 @@ class PostgresStore:
         self._ask(lift)
 
     def server(self) -> str:
-        """Return nothing: what it was told tells it from every other."""
+        """Return nothing: its data distinguishes it from every other."""
         return ""
 
     def _ask(self, question: Callable[[Any], Coroutine[Any, Any, T]]) -> T:

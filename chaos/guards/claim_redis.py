@@ -117,7 +117,7 @@ def connected(url: str, limit_s: float, *, text: bool = True) -> Iterator[Any]:
 
 
 def _held(client: Any) -> Claim | None:
-    """Return what stands under the key; what no run would have written there is nobody's, and stays."""
+    """Return what stands under the key; what no run would have written there is no claim, and stays."""
     value = client.get(KEY)
     if value is None:
         return None

@@ -2,7 +2,7 @@
 
 It asks through the proxies, for what is behind them is what gets broken. Where
 a fault of ours is on a link the question goes to the store directly. Where one
-is on the store itself it may stay without an answer, briefly. Whatever answers
+is on the store itself it may stay without an answer, briefly. A store that answers
 and is not ours ends the run.
 """
 
@@ -34,7 +34,7 @@ _BRIEF_S = 0.25
 # While this is broken, so is every hop.
 _PROXIES = "toxiproxy"
 
-# The claims that this process holds: one of its own that it has let go of is nobody's, though the process lives.
+# The claims that this process holds: one of its own that it released is free, though the process lives.
 _held: set[str] = set()
 
 
@@ -81,7 +81,7 @@ class Guard:
         self._renewer = threading.Thread(target=self._keep_renewing, name="claim", daemon=True)
 
     def claim(self) -> None:
-        """Claim every store. Raises Refused where a living runner has one, having let go of the others; or NotReady."""
+        """Claim every store. Raises Refused where a living runner has one, having released the others; or NotReady."""
         try:
             for door in self._doors:
                 self._lay(door)
@@ -123,7 +123,7 @@ class Guard:
         return left
 
     def _lay(self, door: Door) -> None:
-        # Before it is there, or another thread of this process could take it for one let go of.
+        # Before it is there, or another thread of this process could take it for a released one.
         _held.add(self._claim.nonce)
         if (held := door.direct.lay(self._claim, _gives_way)) is not None:
             raise Refused(f"{door.store} is claimed by {told(held)}: two runs on one stack would break each other")
@@ -137,7 +137,7 @@ class Guard:
                 if self._is_broken(door.store):
                     return None
                 if self._clock.now_s() >= ends_s:
-                    raise Refused(f"whose {door.store} is cannot be told: {error}") from error
+                    raise Refused(f"the owner of {door.store} is unknown: {error}") from error
                 self._clock.sleep_s(_AGAIN_S)
 
     def _look(self, door: Door) -> None:
@@ -166,7 +166,7 @@ class Guard:
         return door.proxied, f"what is behind the proxy of {door.hop}"
 
     def _lay_again(self, door: Door, *, touched: bool) -> None:
-        """Claim anew a store that may have lost its claim, because of a fault of ours or as caches lose things."""
+        """Claim again a store that may have lost its claim, because of a fault of ours or as caches lose things."""
         if door.direct.lasting or door.direct.read() is not None:
             return
         server = door.direct.server()
@@ -181,11 +181,11 @@ class Guard:
     def _keep_renewing(self) -> None:
         while not self._ending.wait(self._claim.left_s / _RENEWALS):
             for door in self._doors:
-                # Down at this moment, perhaps; whoever has it otherwise is found before the next injection.
+                # Down at this moment, perhaps; another owner is found before the next injection.
                 with suppress(NotReady, ChaosError):
                     door.direct.renew(self._claim)
 
 
 def _gives_way(claim: Claim) -> bool:
-    """Return whether a claim is nobody's any more."""
+    """Return whether a claim has no owner any more."""
     return is_gone(claim) or (is_own(claim) and claim.nonce not in _held)

@@ -1,4 +1,4 @@
-"""Which process laid a claim, and whether it is gone: told by its id, its birth and the machine it runs on.
+"""Which process laid a claim, and whether it is gone: by its id, its birth and the machine it runs on.
 
 Only on its own machine can a process be asked for. Of one elsewhere nothing
 but the lease tells, which it would have renewed.
@@ -26,7 +26,7 @@ def is_own(claim: Claim) -> bool:
 
 
 def machine() -> str:
-    """Return what tells the set of processes that can be seen from here: by name alone two machines may be one.
+    """Return a name of the set of processes that can be seen from here: by name alone two machines may be one.
 
     After a reboot it is another: its processes are gone, and what they left behind runs out with their leases.
     """
@@ -40,7 +40,7 @@ def machine() -> str:
 
 
 def is_gone(claim: Claim) -> bool:
-    """Return whether nobody is left who needs a claim: its process is known to be gone, or its lease has run out."""
+    """Return whether a claim has no owner: its process is known to be gone, or its lease has run out."""
     process = _here(claim.runner)
     if process is None:
         return claim.left_s <= 0

@@ -1,4 +1,4 @@
-"""Undoes what faults changed, whatever happens to the runner: the ledger, the guardian and `heal`."""
+"""Undoes what faults changed, also when the runner dies: the ledger, the guardian and `heal`."""
 
 from __future__ import annotations
 

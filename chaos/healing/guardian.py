@@ -1,7 +1,7 @@
-"""The runner's end of the guardian: starts it before the first fault, renews its lease, and hears of what it did.
+"""The runner's end of the guardian: starts it before the first fault, renews its lease, and records what it did.
 
 The guardian is a process of its own (`chaos.healing.guardian_process`), which heals when the
-runner is gone by whatever means, or hangs. A runner that was taken for dead
+runner is gone by any means, or hangs. A runner that was taken for dead
 and lives on must learn of it: what it measures from then on says nothing.
 """
 
@@ -29,7 +29,7 @@ LOG_NAME = "guardian.log"
 RENEW_S = 2.0
 # A busy machine may delay one renewal or two.
 _LOST_AFTER = 3
-# While it puts back what resists it answers nobody; one that is silent for longer is stopped or stuck.
+# While it undoes what resists it does not answer; one that is silent for longer is stopped or stuck.
 _SILENT_S = 30.0
 _BEGIN_S = 30.0
 _END_S = 40.0
@@ -91,13 +91,14 @@ class Guardian:
         return self._process.pid
 
     def check(self) -> None:
-        """Raise HealFailed when it has undone what was the runner's to undo, or when nobody would heal any more."""
+        """Raise HealFailed when it has undone what was the runner's to undo, or can heal no more."""
         if self._told:
             raise HealFailed(f"the guardian {'; '.join(self._told)}")
         if (code := self._process.poll()) is not None:
-            raise HealFailed(f"the guardian is gone ({_how(code)}): were the runner to die, nobody would heal")
+            raise HealFailed(f"guardian exited ({_how(code)}): faults would not be undone if the runner died")
         if (silent_s := time.monotonic() - self._heard_s) > _SILENT_S:
-            raise HealFailed(f"the guardian has not answered for {silent_s:.0f} s: nobody would heal")
+            why = "faults would not be undone if the runner died"
+            raise HealFailed(f"guardian has not answered for {silent_s:.0f} s: {why}")
 
     def close(self) -> list[str]:
         """End it in order, nothing left open; return a line for everything that only now was put back.
@@ -114,7 +115,7 @@ class Guardian:
         return [*(f"put back {line}" for line in healing.put_back), *self._told[before:]]
 
     def _heal(self) -> Healing:
-        """Heal here first: the runner can put back what nobody else can."""
+        """Heal here first: the runner can undo what no other process can."""
         if not self._ledger.exists():
             return Healing()
         with turn(self._ledger):

@@ -1,4 +1,4 @@
-"""The guardian's own process: heals what a run has broken when its runner is gone, or hangs; nobody else is left to.
+"""The guardian's own process: heals what a run has broken when its runner is gone, or hangs.
 
 In a session of its own it holds a lease that the runner renews over a pipe. It
 acts when the pipe closes, when the runner no longer runs although a stray copy
@@ -30,7 +30,7 @@ from harness.signals import ignore
 
 # Its words to the runner. Any other is something that it has done.
 READY, ALIVE = "ready", "alive"
-# The pipe tells at once; looking is for a runner that hangs, a fork of it that holds the pipe open, and old faults.
+# The pipe reports an end at once; polling is for a runner that hangs, a fork that holds the pipe open, and old faults.
 _LOOK_S = 0.25
 # What was undone while the runner lives is undone again after so long: it may have gone on to break it.
 _AGAIN_S = 10.0
@@ -103,7 +103,7 @@ class Vigil:
             self._again_s = time.monotonic() + _AGAIN_S
 
     def _end(self, why: str) -> int:
-        """Undo what is open unless somebody has begun another part of the run, having undone it before."""
+        """Undo what is open unless a process has begun another part of the run, having undone it before."""
         if not self._ledger.exists():
             return 0
         try:
@@ -119,9 +119,9 @@ class Vigil:
             return 2
 
     def _take(self, why: str) -> None:
-        """Have nothing broken any more, in the one way that the runner cannot miss, then tell everybody."""
+        """Have nothing broken any more, in the one way that the runner cannot miss, then report it."""
         self._taken = True
-        # On a full disk the runner hears of it by its pipe alone.
+        # On a full disk the runner is notified by its pipe alone.
         with contextlib.suppress(OSError):
             self._ledger.with_name(TAKEN_NAME).touch()
         self._tell(f"took over at {_now()}: {why}")

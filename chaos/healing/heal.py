@@ -1,4 +1,4 @@
-"""What runs left broken: found by their ledgers, put back, and seen to be whole.
+"""What runs left broken: found by their ledgers, undone, and observed to be whole.
 
 The guardian, `nox -s heal` and the start of every run heal by these few lines,
 so that what has been tried once has been tried everywhere.
@@ -20,14 +20,14 @@ from chaos.undo import Actions, undo
 from harness.errors import ChaosError, HealFailed
 from harness.wait import comes_true
 
-# What resists for longer than this is told and left: a server that restarts is back sooner.
+# What could not be undone by then is reported and left: a server that restarts is back sooner.
 INSIST_S = 8.0
 _PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """What came of one: a line for everything put back, and one for everything that resists."""
+    """What came of one: a line for each thing undone, and one for each that could not be."""
 
     put_back: tuple[str, ...] = ()
     resisting: tuple[str, ...] = ()
@@ -35,10 +35,10 @@ class Healing:
 
 @dataclass(slots=True)
 class Attempt:
-    """An entry, and what is amiss with it; None once it has been seen whole. `forced` is what that took, if force."""
+    """An entry, and its error; None once it was observed whole. `forced` is what that took, if force."""
 
     entry: Entry
-    amiss: str | None = "not tried"
+    error: str | None = "not tried"
     forced: str = ""
 
     def make(self, actions: Actions) -> None:
@@ -46,26 +46,26 @@ class Attempt:
         try:
             for force in undo(self.entry.steps, actions):
                 self.forced += f"; {force.how}"
-            self.amiss = None
-        except Exception as error:  # noqa: BLE001 - whatever one meets with, the others are still to be put back
-            self.amiss = _explain(error)
+            self.error = None
+        except Exception as error:  # noqa: BLE001 - after any error of one, the others are still to be undone
+            self.error = _explain(error)
 
 
 def put_back(entries: Sequence[Entry], actions: Actions, *, limit_s: float = INSIST_S) -> list[Attempt]:
-    """Undo entries, the last first, until nothing is amiss with any of them or `limit_s` seconds are over.
+    """Undo entries, the last first, until none of them has an error or `limit_s` seconds are over.
 
     What can be reached only once something else is undone comes in the next round; that an entry was undone counts
-    only if nothing is amiss with it after all the others are.
+    only if it has no error after all the others are.
     """
     attempts = [Attempt(entry) for entry in reversed(entries)]
 
     def all_are_whole() -> bool:
         for attempt in attempts:
-            if attempt.amiss:
+            if attempt.error:
                 attempt.make(actions)
         for attempt in attempts if len(attempts) > 1 else []:
-            attempt.amiss = attempt.amiss or _look(attempt.entry, actions)
-        return not any(attempt.amiss for attempt in attempts)
+            attempt.error = attempt.error or _look(attempt.entry, actions)
+        return not any(attempt.error for attempt in attempts)
 
     comes_true(all_are_whole, limit_s=limit_s, poll_s=_PAUSE_S)
     return attempts
@@ -80,30 +80,30 @@ def heal(
     limit_s: float = INSIST_S,
     for_good: bool = True,
 ) -> Healing:
-    """Put entries of a ledger back and write down there what came of it; the caller has the turn at the ledger.
+    """Undo entries of a ledger and write down there what came of it; the caller holds the ledger's lock.
 
-    Not `for_good`, they stay open, to be put back again.
+    Not `for_good`, they stay open, to be undone again.
     """
     attempts = put_back(entries, actions, limit_s=limit_s)
-    # What a full disk does not take will be put back once more, which is harmless.
+    # What a full disk does not take will be undone once more, which is harmless.
     with contextlib.suppress(ChaosError), contextlib.closing(Records(path)) as records:
         for attempt in attempts:
-            if attempt.amiss:
-                records.tell("resists", name=attempt.entry.name, why=attempt.amiss, by=by, unix_s=time.time())
+            if attempt.error:
+                records.tell("resists", name=attempt.entry.name, why=attempt.error, by=by, unix_s=time.time())
             elif for_good:
                 records.shut(attempt.entry.name, by=by, unix_s=time.time())
     return Healing(
-        tuple(f"{each.entry}: {_words(each.entry)}{each.forced}" for each in attempts if not each.amiss),
-        tuple(f"{each.entry}: {each.amiss}" for each in attempts if each.amiss),
+        tuple(f"{each.entry}: {_words(each.entry)}{each.forced}" for each in attempts if not each.error),
+        tuple(f"{each.entry}: {each.error}" for each in attempts if each.error),
     )
 
 
 def heal_left(path: Path, actions: Actions = ACTIONS, *, by: str, limit_s: float = INSIST_S) -> Healing:
-    """Heal what a ledger has open if nobody is at it any more. Raises ChaosError when it cannot be read."""
+    """Heal what a ledger has open if its runner is gone. Raises ChaosError when it cannot be read."""
     if not _left(read_ledger(path)):
         return Healing()
     with turn(path):
-        # Again: a guardian may have been at it meanwhile.
+        # Again: a guardian may have healed it meanwhile.
         left = _left(read_ledger(path))
         return heal(path, left, actions, by=by, limit_s=limit_s) if left else Healing()
 
@@ -133,11 +133,11 @@ def heal_all(runs: Path, actions: Actions = ACTIONS, *, by: str = "hand", limit_
 
 
 def clear(runs: Path, actions: Actions = ACTIONS, *, limit_s: float = INSIST_S) -> list[str]:
-    """Heal what earlier runs left and return a line for each thing put back. Raises HealFailed when one resists."""
+    """Heal what earlier runs left and return a line for each thing undone. Raises HealFailed when one could not be."""
     healing = heal_all(runs, actions, by="next run", limit_s=limit_s)
     if healing.resisting:
-        remedy = f"see to it, then remove the run's {FILE_NAME}"
-        raise HealFailed(f"left broken by an earlier run, and it resists ({remedy}): {'; '.join(healing.resisting)}")
+        rest = "; ".join(healing.resisting)
+        raise HealFailed(f"not undone after an earlier run (repair it, then remove the run's {FILE_NAME}): {rest}")
     return list(healing.put_back)
 
 
@@ -161,18 +161,18 @@ def _left(past: Past) -> tuple[Entry, ...]:
 
 
 def _look(entry: Entry, actions: Actions) -> str | None:
-    """Return what is amiss with an entry that was undone a moment ago."""
+    """Return the error of an entry that was undone a moment ago, or None."""
     try:
         for step in entry.steps:
-            if amiss := actions[step.action].amiss(step.args):
-                return f"{step} was carried out, yet {amiss}"
+            if remains := actions[step.action].remaining(step.args):
+                return f"{step} was carried out, yet {remains}"
     except Exception as error:  # noqa: BLE001 - as above
         return _explain(error)
     return None
 
 
 def _words(entry: Entry) -> str:
-    return "; ".join(str(step) for step in reversed(entry.steps)) or "nothing was to be put back"
+    return "; ".join(str(step) for step in reversed(entry.steps)) or "nothing was to be undone"
 
 
 def _explain(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The undo ledger: what would put a fault back is on the disk before the fault is done.
+"""The undo ledger: what would undo a fault is on the disk before the fault is injected.
 
 One line of JSON a record, each forced to the disk before the call returns; a
 line that a kill or a full disk cut short says nothing, since what it was about
@@ -32,7 +32,7 @@ TAKEN_NAME = "undo.taken"
 class Entry:
     """One fault that may have to be undone: its name in the run, what it is, the steps, and when it outlives itself.
 
-    `expires_unix_s` is in seconds since the Unix epoch: past it, the guardian undoes it whatever the runner does.
+    `expires_unix_s` is in seconds since the Unix epoch: past it, the guardian undoes it in any case.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Entry:
 class Past:
     """What a ledger says: who has broken things last, in which part of the run (the first is 1), and what is open.
 
-    While nobody has begun it, it is nobody's, and its part is 0.
+    Before a runner has begun it, it has none, and its part is 0.
     """
 
     runner: ProcessId | None
@@ -58,7 +58,7 @@ class Past:
 
 
 class Records:
-    """Appends records to a ledger, whoever else does so too; its methods may be called from any thread."""
+    """Appends records to a ledger, beside other processes; its methods may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
         """Open it. Raises ChaosError."""

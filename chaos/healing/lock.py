@@ -1,7 +1,7 @@
-"""One process at a time: whoever heals a run's faults, or begins a new part of the run, waits until the other is done.
+"""One process at a time heals a run's faults or begins a new part of the run; another waits until it is done.
 
 The lock is the operating system's, on the ledger itself, so that one who is
-killed holds nobody up.
+killed holds no other up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def turn(ledger: Path, *, limit_s: float = _LIMIT_S) -> Iterator[None]:
         raise ChaosError(f"the undo ledger {ledger} cannot be opened: {error}") from error
     with file:
         if not comes_true(lambda: _take(file.fileno()), limit_s=limit_s, poll_s=_POLL_S):
-            raise ChaosError(f"{ledger}: somebody else has been at it for {limit_s:.0f} s")
+            raise ChaosError(f"{ledger}: locked by another process for {limit_s:.0f} s")
         try:
             yield
         finally:

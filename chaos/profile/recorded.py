@@ -2,7 +2,7 @@
 
 It is written before anything is broken, in the form that profiles have, so
 that what reads a user's file reads it too. What a target file adds is not in
-it: that may hold what nobody should read, and is applied again.
+it: that may hold secrets, and is applied again.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 After FoundationDB's "swizzle-clog": what breaks only in some order of
 losing and finding one's neighbours breaks in one of these, and neither order
-is anybody's idea of what is likely.
+is one that a person would have thought of.
 """
 
 from __future__ import annotations

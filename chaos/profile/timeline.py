@@ -38,7 +38,7 @@ class Change:
 class Planned:
     """A fault with its absolute times, in seconds since the start of the fault phase.
 
-    `number` tells it from every other of its schedule; `course` is what becomes of it while it lasts, in order. It is
+    `number` is its own in its schedule; `course` is what becomes of it while it lasts, in order. It is
     an entry too, one that leaves nothing to chance: a recorded schedule is a timeline.
     """
 
@@ -88,7 +88,7 @@ class Entry(Protocol):
         """Return the entry with all its times multiplied by `time_scale`."""
 
     def spans(self) -> Iterator[Planned]:
-        """Yield each of its faults with the time in which that can be at most, whatever is drawn."""
+        """Yield each of its faults with the time in which that can be at most, on any draw."""
 
     def drafts(self, draw: random.Random) -> Iterator[Planned]:
         """Yield each of its faults as drawn, within its span."""
@@ -155,7 +155,7 @@ class Every:
         """How often it comes."""
         if self.until_s is None:
             return self.times or 0
-        # A time that just fits fits, whatever binary fractions make of it.
+        # A time that just fits fits, in spite of binary fractions.
         return math.floor((self.until_s - self.at_s - self.for_s - self.spread_s) / self.every_s + 1e-6) + 1
 
     def scaled(self, time_scale: float) -> Every:
@@ -243,7 +243,7 @@ def expand(entries: Sequence[Entry], *, seed: int, time_scale: float = 1.0) -> l
 
 
 def last_heal_s(entries: Sequence[Entry]) -> float:
-    """Return by when the last fault is healed at the latest, whatever the seed; 0 where there is none.
+    """Return by when the last fault is healed at the latest, on any seed; 0 where there is none.
 
     Raises ValueError when two faults that claim the same thing could be there at
     the same time: the undoing of one would mend half of the other; when one would

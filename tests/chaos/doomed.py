@@ -107,8 +107,8 @@ class _Counted:
         self.count()
         return force
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
-        return self.action.amiss(args)
+    def remaining(self, args: Mapping[str, object]) -> str | None:
+        return self.action.remaining(args)
 
 
 def say(event: str, **detail: object) -> None:

@@ -212,7 +212,7 @@ class FakeRemoval:
         link.remove(str(args["toxic"]))
         return Force("it was started again", {"api": link.address}) if link.wedged else None
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         link = self.links[str(args["proxy"])]
         return f"{args['toxic']} is still there" if str(args["toxic"]) in link.state().toxics else None
 
@@ -226,7 +226,7 @@ class FakeEnabling:
     def carry_out(self, args: Mapping[str, object]) -> None:
         self.links[str(args["proxy"])].set_enabled(True)
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         return None if self.links[str(args["proxy"])].state().enabled else "the proxy is closed"
 
 

@@ -41,8 +41,8 @@ def as_from_the_ledger(steps: Sequence[Step]) -> list[Step]:
 
 
 def until(check: Callable[[], str | None]) -> None:
-    """Check until nothing is amiss, as long as the conductor would."""
+    """Check until there is no error, as long as the conductor would."""
     ends_s = time.monotonic() + LIMIT_S
-    while amiss := check():
-        assert time.monotonic() < ends_s, amiss
+    while error := check():
+        assert time.monotonic() < ends_s, error
         threading.Event().wait(0.02)

@@ -73,7 +73,7 @@ def test_what_resists_is_told_and_fails(
     monkeypatch.setattr(command, "INSIST_S", 0.2)
     leave(tmp_path / "1-run", server, "nobody")
     assert command.main(["heal", "--runs", str(tmp_path)]) == 2
-    assert "resists: 1-run: f1_latency (latency on redis): nobody:" in capsys.readouterr().err
+    assert "could not undo: 1-run: f1_latency (latency on redis): nobody:" in capsys.readouterr().err
     assert command.main(["residue", "--runs", str(tmp_path)]) == 1
 
 

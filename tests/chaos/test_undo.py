@@ -38,7 +38,7 @@ class Shelf:
             self.fallen.discard(number)
         return self.force.get(number)
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         return f"{args['number']} lies there" if int(str(args["number"])) in self.fallen else None
 
 
@@ -88,7 +88,7 @@ def test_force_strikes_only_what_shares_all_that_was_lost() -> None:
 
 def test_a_step_that_nobody_knows_keeps_no_other_from_being_taken() -> None:
     shelf = Shelf({1, 2})
-    with pytest.raises(HealFailed, match=r"nobody knows how to carry out juggle\(balls=3\)"):
+    with pytest.raises(HealFailed, match=r"unknown undo action juggle\(balls=3\)"):
         undo([*pick(1), Step("juggle", {"balls": 3}), *pick(2)], {"pick": shelf})
     assert not shelf.fallen
 
@@ -105,11 +105,11 @@ def breakages(server: Toxiproxy) -> Iterator[tuple[Proxy, Step]]:
 def test_on_a_real_proxy_undoing_is_idempotent_and_seen(server: Toxiproxy) -> None:
     made = list(breakages(server))
     proxy, steps = made[0][0], [json_safe(step) for _, step in made]
-    assert [ACTIONS[step.action].amiss(step.args) is None for step in steps] == [False, False]
+    assert [ACTIONS[step.action].remaining(step.args) is None for step in steps] == [False, False]
     for _ in range(2):
         undo(steps, ACTIONS)
         assert proxy.state().whole
-    assert [ACTIONS[step.action].amiss(step.args) for step in steps] == [None, None]
+    assert [ACTIONS[step.action].remaining(step.args) for step in steps] == [None, None]
 
 
 def test_in_whatever_order_the_steps_are_taken_the_proxy_is_whole(server: Toxiproxy) -> None:

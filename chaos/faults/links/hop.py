@@ -76,4 +76,4 @@ def back_to_normal(before: Sight, now: Sight, *, slower_s: float) -> str | None:
     """Return None when a canary is answered, and less than `slower_s` later than before."""
     if now.seen is before.seen is Seen.ANSWERED and now.took_s - before.took_s < slower_s:
         return None
-    return f"healed, but the canary was {now} against {before}"
+    return f"healed, but the canary was {now}, before the fault {before}"

@@ -1,7 +1,7 @@
 """Gets a Toxiproxy server out of a wedge: a call that no answer came to, because a connection blocks the server.
 
 A stalled reader blocks the toxics of its proxy, and then the list of proxies;
-the proxy deleted and created anew is free of it. An upstream that swallows
+the proxy deleted and created again is free of it. An upstream that swallows
 dials blocks the proxy itself, and deleting it would block all the others: only
 the end of the dial, or of the server, helps then. Either way connections are
 lost that the fault would have spared, and with the server every other toxic.
@@ -19,7 +19,7 @@ from chaos.undo import Force
 from harness.errors import ChaosError, HealFailed
 from harness.wait import comes_true
 
-# Whoever heals has no time to lose: a server that is well answers in milliseconds.
+# A heal has no time to lose: a server that is well answers in milliseconds.
 PATIENCE_S = 3.0
 _RESTARTED_S = 10.0
 
@@ -33,7 +33,7 @@ def proxy_of(args: Mapping[str, object], *, limit_s: float = LIMIT_S) -> Proxy:
 def mend(args: Mapping[str, object], act: Callable[[Proxy], None], *, limit_s: float = PATIENCE_S) -> Force | None:
     """Act on the proxy of a step; where no answer comes in `limit_s`, get out of the wedge and act again.
 
-    `listen` and `upstream` of `args` are what the proxy is made anew from, and `restart` is how its server is
+    `listen` and `upstream` of `args` are what the proxy is created again from, and `restart` is how its server is
     started again (see `chaos.faults.links.server`); each may be missing. Returns the force it took. Raises ChaosError.
     """
     proxy = proxy_of(args, limit_s=limit_s)
@@ -44,7 +44,7 @@ def mend(args: Mapping[str, object], act: Callable[[Proxy], None], *, limit_s: f
         # It was only slow, or what blocks it does so in private.
         if (error := _stuck(act, proxy)) is None:
             return None
-        tried.append("its own dial of the upstream seems to block it")
+        tried.append("blocked dialling its upstream")
     elif "listen" in args and "upstream" in args:
         try:
             proxy.make_anew(str(args["listen"]), str(args["upstream"]))
@@ -52,10 +52,10 @@ def mend(args: Mapping[str, object], act: Callable[[Proxy], None], *, limit_s: f
             tried.append(str(failure))
         else:
             act(proxy)
-            how = f"{proxy.name} did not answer and was made anew: its connections were cut"
+            how = f"{proxy.name} did not answer and was created again: its connections were cut"
             return Force(how, {"api": args["api"], "proxy": args["proxy"]})
     if not (restart := args.get("restart")):
-        tried.append("nobody said how its server is started again")
+        tried.append("how its server is started is not known")
         raise HealFailed(f"{error}; {'; '.join(tried)}") from error
     restart_from(cast("Mapping[str, Any]", restart)).carry_out()
     if not comes_true(proxy.lists_in_time, limit_s=_RESTARTED_S):
@@ -90,10 +90,10 @@ class RemoveToxic:
     """`toxic.remove`: a place, and the name of a `toxic`."""
 
     def carry_out(self, args: Mapping[str, object]) -> Force | None:
-        """Take the toxic off. Raises ChaosError."""
+        """Remove the toxic. Raises ChaosError."""
         return None if _gone(args) else mend(args, lambda proxy: proxy.remove(str(args["toxic"])))
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong while the toxic is still there. Raises ChaosError."""
         there = not _gone(args) and str(args["toxic"]) in proxy_of(args).state().toxics
         return f"{args['toxic']} is still there" if there else None
@@ -106,18 +106,18 @@ class EnableProxy:
         """Have the proxy listen. Raises ChaosError."""
         return None if _gone(args) else mend(args, lambda proxy: proxy.set_enabled(True))
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong while the proxy is closed. Raises ChaosError."""
         return None if _gone(args) or proxy_of(args).state().enabled else "the proxy is closed"
 
 
 def _gone(args: Mapping[str, object]) -> bool:
-    """Whether nobody listens where the server did: it keeps everything in its memory, so all that went with it."""
+    """Whether nothing listens where the server did: it keeps everything in its memory, so all that went with it."""
     host, _, port = str(args["api"]).rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
     except ConnectionRefusedError:
         return True
     except OSError:
-        pass  # there, but no better for it: whoever asks next says what is wrong
+        pass  # there, but no better for it: the next call reports the error
     return False

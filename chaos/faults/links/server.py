@@ -1,8 +1,8 @@
-"""How a proxy server that answers nobody any more is started again: plain data, so that anybody can do it later.
+"""How a proxy server that does not answer any more is restarted: plain data, for any process to do later.
 
 The last way out of a wedge, and a hard one: every toxic of every hop is gone
 with the old server. So it is tried only once the proxy itself could not be
-made anew, and only where whoever made the stack said how.
+created again, and only where the provider said how.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.wait import comes_true
 
 # After SIGKILL only the kernel is waited for.
 _KERNEL_S = 3.0
-# Whoever starts it here may end at once, or live for days and have to collect it: so it is nobody's child.
+# The starting process may end at once, or live for days and have to collect it: so it is not its child.
 _ORPHAN = """
 owner=$1; shift
 "$@" &
@@ -101,7 +101,7 @@ class ContainerRestart:
         with self.place.opened() as container:
             if container is None:
                 raise ChaosError(f"{self.place.service} cannot be started again: its container is gone")
-            # A wedged server hears nothing: no time for a polite end.
+            # A wedged server does not answer a request to stop.
             container.restart(timeout=0)
 
 

@@ -96,7 +96,7 @@ class Timeout(_Certain):
 class ResetPeer(_Attributes):
     """Resets a connection `timeout_s` after its first data; only those opened since it was added.
 
-    Whatever its toxicity, every other end of such a connection becomes a reset as well: at 0 it waits for that.
+    At any toxicity, every other end of such a connection becomes a reset as well: at 0 it waits for that.
     """
 
     timeout_s: Annotated[float, _NO_WAIT] = 0.0

@@ -100,7 +100,7 @@ class Proxy:
         return self._name
 
     def add(self, name: str, toxic: Toxic) -> None:
-        """Put a toxic on the link and compare what the server then says. Raises InjectionFailed."""
+        """Add a toxic to the link and compare what the server then says. Raises InjectionFailed."""
         wanted = _to_server(toxic)
         with self._library(f"toxic {name} not added", InjectionFailed) as server:
             self._find(server).add_toxic(
@@ -119,10 +119,10 @@ class Proxy:
         self._compare(name, toxic)
 
     def remove(self, name: str) -> None:
-        """Take a toxic off. Raises ChaosError when the server does not answer or still has it.
+        """Remove a toxic. Raises ChaosError when the server does not answer or still has it.
 
         First it is made to hold nothing back: of a connection whose end has gone the server notices only when it
-        writes to it, and while it removes a toxic it waits 5 s for each piece of data that nobody takes any more.
+        writes to it, and while it removes a toxic it waits 5 s for each piece of data that is not read any more.
         """
         with self._library(f"toxic {name} not removed") as server:
             proxy = self._find(server)
@@ -180,9 +180,9 @@ class Proxy:
             self._session.delete(f"{proxies}/{self._name}", timeout=self._quick_s)
             self._session.post(proxies, json=wanted, timeout=self._quick_s)
         except requests.RequestException as error:
-            raise ChaosError(f"{self._name}: not made anew: {error}") from error
+            raise ChaosError(f"{self._name}: not created again: {error}") from error
         if not self.state().whole:
-            raise ChaosError(f"{self._name}: was made anew and is not whole")
+            raise ChaosError(f"{self._name}: was created again and is not whole")
 
     def _compare(self, name: str, toxic: Toxic) -> None:
         with self._library(f"toxic {name} not read back", InjectionFailed) as server:
@@ -235,8 +235,8 @@ class ToxiproxyLink(Proxy):
 
     @property
     def place(self) -> Mapping[str, object]:
-        """What a step needs to find the link again, and to make it anew. Raises ChaosError."""
-        # Read once, before anything is broken: a wedged server tells nobody.
+        """What a step needs to find the link again, and to create it again. Raises ChaosError."""
+        # Read once, before anything is broken: a wedged server does not answer.
         listen, upstream = self._ends = self._ends or self.ends()
         place = {"api": self.address, "proxy": self._name, "listen": listen, "upstream": upstream}
         return {**place, "restart": self._restart.as_args()} if self._restart else place

@@ -1,6 +1,6 @@
 """Faults of one hop's packets: what really is dropped on the way to its proxy, or on the way back.
 
-The kernel drops them without an error to anybody: a caller's connection
+The kernel drops them without an error: a caller's connection
 attempt hangs, and what is lost is sent again after a wait. The rules that drop
 packets count them; what a canary observes comes on top. After the heal,
 connections that lived through it come back only when their own retransmission

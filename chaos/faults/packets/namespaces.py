@@ -25,7 +25,7 @@ from harness.records import ContainerRef
 
 # These commands speak to the kernel alone; one that needs longer hangs.
 _COMMAND_S = 10.0
-# Where system commands are, whatever the PATH of the one who runs us.
+# Where system commands are, on any PATH.
 _SYSTEM_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
@@ -37,7 +37,7 @@ def namespace_from(args: Mapping[str, object]) -> ProcessId | None:
 def namespace_of(ref: ContainerRef, run: str) -> ProcessId:
     """Return a process in the network namespace of a running container that is labelled with the run.
 
-    Raises Refused when it is not, Unsupported where its namespace cannot be told or is not its own, ChaosError.
+    Raises Refused when it is not, Unsupported where its namespace is unknown or not its own, ChaosError.
     """
     if sys.platform != "linux":
         raise Unsupported(f"{ref.service}: only Linux has network namespaces to enter")

@@ -1,4 +1,4 @@
-"""Mangles packets with the kernel's netem, between nobody but one hop and its callers.
+"""Mangles packets with the kernel's netem, between one hop and its callers alone.
 
 On every link of a container's namespace stands a queueing discipline of our
 own that lets everything through but what comes from one port; that goes through
@@ -22,7 +22,7 @@ from chaos.undo import Step
 from harness.errors import ChaosError, InjectionFailed, Refused
 from harness.identity import ProcessId
 
-# In hexadecimal, "HW" and the next: handles by which ours are told from anybody else's.
+# In hexadecimal, "HW" and the next: handles that mark ours.
 ROOT, LEAF = "4857:", "4858:"
 # What passes through the class is not to be shaped: no link is as fast.
 _UNSHAPED = "htb rate 100gbit quantum 60000"
@@ -58,7 +58,7 @@ class Mangling:
             raise InjectionFailed(f"{' '.join(leaf)} was set and is not there")
 
     def delete(self) -> None:
-        """Take ours off every device; harmless when there is none, or no namespace. Raises ChaosError."""
+        """Remove ours from every device; harmless when there is none, or no namespace. Raises ChaosError."""
         for device in {each["dev"] for each in self._ours() if each["handle"] == ROOT}:
             done = run_in(self.namespace, ["tc", "qdisc", "del", "dev", device, "root", "handle", ROOT])
             if done is not None and done.returncode:
@@ -93,7 +93,7 @@ class Mangling:
         try:
             lines = Path(f"/proc/{self.namespace.pid}/net/dev").read_text(encoding="utf-8").splitlines()[2:]
         except OSError as error:
-            raise InjectionFailed(f"the devices of the container are not told: {error}") from error
+            raise InjectionFailed(f"the devices of the container cannot be listed: {error}") from error
         return [name for line in lines if (name := line.partition(":")[0].strip()) != "lo"]
 
 
@@ -124,10 +124,10 @@ class DeleteQdisc:
     """`qdisc.delete`: `ProcessId.args` of a process in a container's namespace."""
 
     def carry_out(self, args: Mapping[str, object]) -> None:
-        """Take them off. Raises ChaosError."""
+        """Remove them. Raises ChaosError."""
         _mangling(args).delete()
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong while any is still there. Raises ChaosError."""
         return "a queueing discipline of ours is still there" if _mangling(args).exists() else None
 

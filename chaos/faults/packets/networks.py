@@ -31,7 +31,7 @@ class Membership:
 
     @staticmethod
     def of(args: Mapping[str, object]) -> Membership:
-        """Return what a step's arguments tell."""
+        """Return what a step's arguments describe."""
         aliases = args["aliases"]
         if not isinstance(aliases, Sequence) or isinstance(aliases, str):
             raise ChaosError(f"network.connect: aliases = {aliases!r}: must be a list")
@@ -48,13 +48,13 @@ class Membership:
         It gets its former address where the engine lets one be asked for. Elsewhere the engine hands out the lowest
         that is free, which is the same again unless others have left too. Raises Refused, ChaosError.
         """
-        if self.amiss() is None:
+        if self.remaining() is None:
             return
         with self.place.opened() as container:
             if container is not None:
                 self._connect(container)
 
-    def amiss(self) -> str | None:
+    def remaining(self) -> str | None:
         """Return what is missing from its place, or None; of a container that is no more, nothing.
 
         Raises Refused, ChaosError.
@@ -154,6 +154,6 @@ class ConnectNetwork:
         """Have the container in its network. Raises ChaosError."""
         Membership.of(args).restore()
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return what is missing from its place in its network. Raises ChaosError."""
-        return Membership.of(args).amiss()
+        return Membership.of(args).remaining()

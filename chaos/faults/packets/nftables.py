@@ -26,7 +26,7 @@ FAMILY = "inet"
 PREFIX = "heavyweather_"
 # What a fraction of all packets is counted in: the kernel draws a whole number below this for each.
 SHARES = 10_000
-# Before the filters of whoever else has some: what they would do with a packet is not for this to find out.
+# Before all other filters: what they would do with a packet does not matter here.
 _PRIORITY = -10
 _SLUG_LENGTH = 40
 # The kernel keeps 128 bytes of a comment.
@@ -50,7 +50,7 @@ def share(fraction: float) -> str:
 
 
 def table_name(run: str, fault: str) -> str:
-    """Return what the table of a run's fault is called: legible, of bounded length, and nobody else's."""
+    """Return what the table of a run's fault is called: legible, of bounded length, and of no other fault."""
     legible = re.sub(r"[^a-z0-9]+", "_", fault.lower())[:_SLUG_LENGTH].strip("_") or "fault"
     digest = hashlib.sha256(json.dumps([run, fault]).encode()).hexdigest()
     return f"{PREFIX}{legible}_{digest[:12]}"
@@ -68,7 +68,7 @@ class Table:
         self._inject([f"create table {FAMILY} {self.name}", *self._contents(run, port, drops)])
 
     def replace(self, run: str, port: int, drops: Sequence[Drop]) -> None:
-        """Give it other rules, in one transaction; its counters begin anew. Raises InjectionFailed."""
+        """Replace its rules in one transaction; its counters restart at 0. Raises InjectionFailed."""
         again = [f"delete table {FAMILY} {self.name}", f"create table {FAMILY} {self.name}"]
         self._inject([*again, *self._contents(run, port, drops)])
 
@@ -132,7 +132,7 @@ def unavailable(namespace: ProcessId | None) -> str | None:
     if namespace and find_command("nsenter") is None:
         return "a container's namespace is entered with nsenter, which is not here (Debian's package: util-linux)"
     trial = Table(table_name("", "trial"), namespace)
-    # Nobody's port, and deleted by the very transaction that makes it: nothing can be left behind.
+    # An unused port, and deleted by the very transaction that makes it: nothing can be left behind.
     drops = [Drop("upstream", SYN), Drop("downstream", share(0.5))]
     commands = [f"add table {FAMILY} {trial.name}", *trial._contents("", 0, drops)]  # noqa: SLF001 - the module's own
     try:
@@ -204,7 +204,7 @@ class DeleteTable:
         """Delete the table. Raises ChaosError."""
         _table(args).delete()
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong while the table is still there. Raises ChaosError."""
         return f"table {args['table']} is still there" if _table(args).exists() else None
 

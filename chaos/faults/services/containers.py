@@ -1,6 +1,6 @@
 """A service that is a container, made a target: ended, paused, squeezed, started again, looked at.
 
-Whatever is done to a container is done only where it carries the label of this
+A container is changed only where it carries the label of this
 very run: an id in an old ledger, or a mistaken one, reaches no stranger's.
 """
 
@@ -31,7 +31,7 @@ from harness.records import ProcessRef
 # The kernel's own, where a container has none.
 _PERIOD = 100_000
 _QUOTA_MIN = 1000
-# An engine cannot be told to lift a limit of memory again: for its update 0 means "as it was", and less is an error.
+# An engine cannot lift a limit of memory again: for its update 0 means "as it was", and less is an error.
 # So what had no limit gets one that no machine can reach, and swap as much again; both count as none when read back.
 _NO_LIMIT = 1 << 62
 _NO_LIMIT_WITH_SWAP = _NO_LIMIT + (_NO_LIMIT >> 1)
@@ -40,7 +40,7 @@ _NO_LIMIT_WITH_SWAP = _NO_LIMIT + (_NO_LIMIT >> 1)
 class ContainerService:
     """One service in a container of run `run`; satisfies `chaos.targets.Service` and `Squeezable`.
 
-    `health` asks the service once, returning what is amiss.
+    `health` asks the service once, returning the error, or None.
     """
 
     def __init__(self, ref: ContainerRef, *, run: str, health: Callable[[], str | None]) -> None:
@@ -79,8 +79,8 @@ class ContainerService:
         if state["Paused"]:
             return Sight(Seen.STOPPED, detail=about, amount=amount)
         began_s = time.perf_counter()
-        if amiss := self._health():
-            return Sight(Seen.HUNG, time.perf_counter() - began_s, f"{about}, {amiss}", amount)
+        if remains := self._health():
+            return Sight(Seen.HUNG, time.perf_counter() - began_s, f"{about}, {remains}", amount)
         return Sight(Seen.RUNNING, detail=about, amount=amount)
 
     def machine(self) -> Allowance:
@@ -100,11 +100,11 @@ class ContainerService:
         asked = Share(cpu_cores, memory_bytes, memory_bytes)
         with self._there() as container:
             asked.give(container)
-            if amiss := asked.amiss(container):
-                raise InjectionFailed(f"{self.name}: {amiss}")
+            if remains := asked.remaining(container):
+                raise InjectionFailed(f"{self.name}: {remains}")
 
     def resume_step(self) -> Step:
-        """Return what has it go on after a pause."""
+        """Return the step that resumes it after a pause."""
         return Step("container.unpause", self._place.args())
 
     def start_step(self) -> Step:
@@ -152,13 +152,13 @@ class Share:
         container.update(**changes)
         container.reload()
 
-    def amiss(self, container: Container) -> str | None:
+    def remaining(self, container: Container) -> str | None:
         """Return None when that is what the engine last said of it, otherwise what it said."""
         now = allowance_of(container)
         right = [
             self.cpu_cores is None or abs(now.cpu_cores - self.cpu_cores) <= 1 / _period(container),
             self.memory_bytes in {None, now.memory_bytes},
-            # A kernel that does not count swap cannot limit it, whatever it was asked for.
+            # A kernel that does not count swap cannot limit it.
             self.memory_bytes is None or now.memory_and_swap_bytes in {self.memory_and_swap_bytes, 0},
         ]
         return None if all(right) else f"to be allowed {self}, but it is {now}"
@@ -190,7 +190,7 @@ class Unpause:
             if container and container.attrs["State"]["Paused"]:
                 container.unpause()
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong while it is paused. Raises as `carry_out`."""
         with Place.of(args).opened() as container:
             paused = bool(container and container.attrs["State"]["Paused"])
@@ -200,7 +200,7 @@ class Unpause:
 class StartContainer:
     """`container.start`: `service`, `engine`, `container` (its id), `run`.
 
-    `wait`, for whoever has the stack at hand, waits until a service by that name answers, or raises one of our errors.
+    `wait`, where the stack is at hand, waits until a service by that name answers, or raises one of our errors.
     """
 
     def __init__(self, wait: Callable[[str], None] | None = None) -> None:
@@ -218,7 +218,7 @@ class StartContainer:
             except HeavyweatherError as error:
                 raise HealFailed(f"{args['service']} was started again, yet {error}") from error
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong while it does not run. Raises as `carry_out`."""
         with Place.of(args).opened() as container:
             state = container.attrs["State"] if container else {"Running": True, "Status": "removed"}
@@ -235,13 +235,13 @@ class Restore:
         """Give it back what it was allowed. Raises ChaosError, Refused when it is not of the run."""
         share = _share(args)
         with Place.of(args).opened() as container:
-            if container and share.amiss(container):
+            if container and share.remaining(container):
                 share.give(container)
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong while it is allowed something else. Raises as `carry_out`."""
         with Place.of(args).opened() as container:
-            return _share(args).amiss(container) if container else None
+            return _share(args).remaining(container) if container else None
 
 
 def _share(args: Mapping[str, object]) -> Share:
@@ -263,8 +263,8 @@ def service_of(
 ) -> ProcessService | ContainerService:
     """Return the target for a service of run `run`, which this process has started.
 
-    `ref` tells who the service is now; `stop` is the signal that asks a process to stop; `start_again` starts it
-    unless it runs; `health` asks it once and returns what is amiss. A container brings its own signal, and is
+    `ref` returns the service as it is now; `stop` is the signal that asks a process to stop; `start_again` starts it
+    unless it runs; `health` asks it once and returns the error, or None. A container brings its own signal, and is
     started by its engine.
     """
     now = ref()

@@ -1,7 +1,7 @@
 """Faults of a service as a whole: it is killed, asked to stop, paused, or restarted.
 
 The proof is the state of the process or container itself, and never what a
-client makes of it. Whatever ends a service ends all else that could be
+client makes of it. What ends a service ends all else that could be
 observed of it, so such faults claim all of it.
 """
 
@@ -168,4 +168,4 @@ def _not_back(before: Sight, now: Sight, *, another: bool) -> str | None:
     """Return None when it runs and answers, as another one than before or the same."""
     if now.seen is Seen.RUNNING and (now.amount != before.amount) is another:
         return None
-    return f"healed, but it was {now} against {before}"
+    return f"not restored: {now}, before the fault {before}"

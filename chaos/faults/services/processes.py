@@ -29,9 +29,9 @@ _STOPPED = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 class ProcessService:
     """One local service; satisfies `chaos.targets.Service`.
 
-    `ref` tells who the service is now, `stop` is the signal that asks it to stop, `start_again` has its provider
-    start it unless it runs, and `health` asks it once, returning what is amiss. `runner` is the process that started
-    the stack, and the only one that can start a service of it again.
+    `ref` returns the service as it is now, `stop` is the signal that asks it to stop, `start_again` has its provider
+    start it unless it runs, and `health` asks it once, returning the error, or None. `runner` is the process that
+    started the stack, and the only one that can start a service of it again.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class ProcessService:
         if stopped:
             return Sight(Seen.HUNG, detail=f"{about}, {stopped} of {len(everyone)} stopped", amount=amount)
         began_s = time.perf_counter()
-        if amiss := self._health():
-            return Sight(Seen.HUNG, time.perf_counter() - began_s, f"{about}, {amiss}", amount)
+        if error := self._health():
+            return Sight(Seen.HUNG, time.perf_counter() - began_s, f"{about}, {error}", amount)
         return Sight(Seen.RUNNING, detail=about, amount=amount)
 
     def resume_step(self) -> Step:
@@ -179,7 +179,7 @@ class ResumeProcess:
         if process := ProcessId.read(args).find():
             resume(process)
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return how many are still stopped, if any."""
         process = ProcessId.read(args).find()
         stopped = stopped_in(process) if process else 0
@@ -187,12 +187,12 @@ class ResumeProcess:
 
 
 class StartByRunner:
-    """`service.start` for whoever is not the runner: `service`, and the runner's `ProcessId.args` after `runner_`."""
+    """`service.start` outside the runner: `service`, and the runner's `ProcessId.args` after `runner_`."""
 
     def carry_out(self, args: Mapping[str, object]) -> None:
         """Start nothing: without its runner there is no stack that it could be started in."""
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return None once the runner is gone, otherwise that it is the runner's to do."""
         if not ProcessId.read(args, prefix="runner_").lives:
             return None
@@ -216,6 +216,6 @@ class StartAgain:
         except HeavyweatherError as error:
             raise HealFailed(f"{args['service']} was not started again: {error}") from error
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong with its answer."""
         return self._health(str(args["service"]))

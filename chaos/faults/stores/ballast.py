@@ -31,7 +31,7 @@ _IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how much more may be written to a folder's disk by anybody but root. Raises OSError."""
+    """Return how much more may be written to a folder's disk by any user but root. Raises OSError."""
     return shutil.disk_usage(folder).free
 
 
@@ -110,7 +110,7 @@ class RemoveFile:
         except OSError as error:
             raise HealFailed(f"{path} cannot be removed: {error.strerror}") from error
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return what is wrong while it is there. Raises Refused, HealFailed."""
         path = _ours(args)
         try:

@@ -42,7 +42,7 @@ class ExhaustConnectionsFault(OnService):
     """How many slots it gives back then."""
     most: Annotated[int, Within(1, _MOST)] = _MOST
     """How many it may take; more than `leave`."""
-    # Whatever ends the service ends the connections as well.
+    # What ends the service ends the connections as well.
     parts: ClassVar[tuple[str, ...]] = ("life",)
 
     def check(self) -> Iterator[tuple[str, str]]:
@@ -70,7 +70,7 @@ class _AimedExhaustion:
     def inject(self) -> None:
         """Take the slots. Raises InjectionFailed when the server never refused."""
         target, slots = self._fault.target, self._new_slots()
-        # Before the first is taken, so that they are closed whatever happens.
+        # Before the first is taken, so that they are closed in any case.
         hold(self._name, slots)
         most = affordable(self._fault.most)
         try:

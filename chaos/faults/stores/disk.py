@@ -2,7 +2,7 @@
 
 The run itself may live on that disk. Its journal, its undo ledger and its logs
 need room while the fault lasts, and the verdict after it: the ballast is gone
-by then, and `harness.journal.Reserve` has kept room for the verdict whatever
+by then, and `harness.journal.Reserve` has kept room for the verdict, whatever
 happened. So on the disk of the run folder at least 64 MB stay free; only a disk
 that the run does not write to may be filled to its last byte.
 """

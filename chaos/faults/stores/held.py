@@ -1,6 +1,6 @@
 """Closes the connections that a fault holds: only the process that holds them can, and with it they are gone.
 
-So a step names that process. To anybody else it is done once that process has
+So a step names that process. For any other process it is done once that one has
 ended, and cannot be done before.
 """
 
@@ -44,7 +44,7 @@ class CloseConnections:
             slots.close()
             del _held[str(args["held"])]
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         """Return None once they are closed, or their process has ended."""
         holder = _holder(args)
         if holder is None or (holder == os.getpid() and str(args["held"]) not in _held):

@@ -1,7 +1,7 @@
 """Connection slots of a data store: taken until the server says in its own words that it has none, held, given back.
 
 PostgreSQL counts a client that has logged in, and so each connection is a whole
-login; Redis counts whoever has connected. Nothing is asked over a connection
+login; Redis counts every connection. Nothing is asked over a connection
 once it is held, and no thread is needed to hold it.
 """
 
@@ -168,7 +168,7 @@ class RedisSlots:
             if not answer:
                 raise ConnectionResetError("closed without a word")
             if not answer.startswith(_FULL):
-                # Whatever else it says, such as that it wants a password first: it counts us.
+                # Any other reply, such as that it wants a password first: it counts us.
                 self._held.append(link)
                 undo.pop_all()
             return answer

@@ -174,7 +174,7 @@ def test_a_link_that_is_down_without_us_is_refused(stage: Stage) -> None:
     proxy = Proxy("127.0.0.1", stage.api, "api_redis")
     proxy.set_enabled(False)
     try:
-        with pytest.raises(Refused, match="whose redis is cannot be told"):
+        with pytest.raises(Refused, match="the owner of redis is unknown"):
             guard.permit()
         assert clock.now_s() >= 5
     finally:

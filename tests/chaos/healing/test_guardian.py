@@ -232,7 +232,7 @@ def test_a_runner_notices_that_its_guardian_was_killed_and_heals_by_itself(
         try:
             guardian.check()
         except HealFailed as error:
-            return None if "the guardian is gone (killed by SIGKILL)" in str(error) else str(error)
+            return None if "guardian exited (killed by SIGKILL)" in str(error) else str(error)
         return "nothing noticed"
 
     wait_until("notice", noticed, limit_s=CLEAN_S)

@@ -52,7 +52,7 @@ class House:
         self.broken.discard(thing)
         return Force("with a crowbar", args) if thing in self.jammed else None
 
-    def amiss(self, args: Mapping[str, object]) -> str | None:
+    def remaining(self, args: Mapping[str, object]) -> str | None:
         thing = str(args["thing"])
         hidden = thing in self.behind and "door" in self.broken
         return f"{thing} is broken" if thing in self.broken and not hidden else None
@@ -66,7 +66,7 @@ def test_the_last_is_undone_first_and_its_last_step_before_the_others() -> None:
     house = House(set("abcd"))
     done = put_back([entry("a", "b"), entry("c", "d")], {"mend": house})
     assert house.calls == ["d", "c", "b", "a"]
-    assert [attempt.amiss for attempt in done] == [None, None]
+    assert [attempt.error for attempt in done] == [None, None]
 
 
 def test_what_resists_for_a_while_is_tried_again_and_the_others_once() -> None:
@@ -74,7 +74,7 @@ def test_what_resists_for_a_while_is_tried_again_and_the_others_once() -> None:
     done = put_back([entry("a"), entry("b"), entry("c")], {"mend": house})
     assert house.calls == ["c", "b", "a", "b", "b"]
     assert not house.broken
-    assert [attempt.amiss for attempt in done] == [None] * 3
+    assert [attempt.error for attempt in done] == [None] * 3
 
 
 def test_what_was_only_out_of_sight_is_found_once_the_door_is_open() -> None:
@@ -82,7 +82,7 @@ def test_what_was_only_out_of_sight_is_found_once_the_door_is_open() -> None:
     done = put_back([entry("door"), entry("lamp")], {"mend": house})
     assert not house.broken
     assert house.calls == ["lamp", "door", "lamp"]
-    assert [attempt.amiss for attempt in done] == [None, None]
+    assert [attempt.error for attempt in done] == [None, None]
 
 
 def test_what_took_force_is_told_with_what_was_put_back(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_bug_in_one_action_is_told_and_stops_no_other() -> None:
     house = House(set("abc"), bug=frozenset("b"))
     done = put_back([entry("a"), entry("b"), entry("c")], {"mend": house}, limit_s=0.0)
     assert house.broken == {"b"}
-    assert [attempt.amiss for attempt in done] == [None, "ZeroDivisionError: a bug", None]
+    assert [attempt.error for attempt in done] == [None, "ZeroDivisionError: a bug", None]
 
 
 LEAVE = """

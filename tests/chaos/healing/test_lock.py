@@ -36,7 +36,7 @@ def test_one_that_is_killed_gives_its_turn_back(ledger: Path) -> None:
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline().strip() == b"held"
-        with pytest.raises(ChaosError, match="somebody else has been at it"), turn(ledger, limit_s=0.1):
+        with pytest.raises(ChaosError, match="locked by another process"), turn(ledger, limit_s=0.1):
             pass
         holder.kill()
     with turn(ledger, limit_s=LIMIT_S):

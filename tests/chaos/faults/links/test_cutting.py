@@ -90,10 +90,10 @@ def test_a_connection_that_ends_in_order_is_no_reset(hops: Hops) -> None:
     # Prepared too late for the canary's connection.
     with prepared(fault, targets):
         aimed.inject()
-        amiss = aimed.missing(before, aimed.look())
+        remains = aimed.missing(before, aimed.look())
         undo(aimed.undo(), ACTIONS)
         assert aimed.remaining(before, aimed.look()) is None
-    assert "reset the connections, but the canary was closed" in str(amiss)
+    assert "reset the connections, but the canary was closed" in str(remains)
 
 
 def test_arming_twice_is_harmless_and_says_what_takes_it_away() -> None:

@@ -90,7 +90,7 @@ def test_a_toxic_behind_a_stalled_reader_is_got_rid_of_by_making_its_proxy_anew(
             Proxy("127.0.0.1", server.port, "other").add("late", Latency(0.01))
             with saturated(listener, door):
                 force = mend(args, lambda proxy: proxy.remove("late"), limit_s=HANGS_S)
-                how = "hop did not answer and was made anew: its connections were cut"
+                how = "hop did not answer and was created again: its connections were cut"
                 assert force == Force(how, {"api": args["api"], "proxy": "hop"})
                 assert proxy_of(args).state().whole
                 assert "late" in call(server, "GET", "/proxies/other").text
@@ -115,7 +115,7 @@ def test_without_its_ends_a_wedged_proxy_is_told_and_left(folder: Path) -> None:
         saturated(listener, door),
     ):
         args = {"api": f"127.0.0.1:{server.port}", "proxy": "hop"}
-        with pytest.raises(HealFailed, match=r"timed out.*; nobody said how its server is started again"):
+        with pytest.raises(HealFailed, match=r"timed out.*; how its server is started is not known"):
             mend(args, lambda proxy: proxy.add("late", Latency(0.01)), limit_s=HANGS_S)
         call(server, "DELETE", "/proxies/hop")
 
@@ -127,10 +127,10 @@ def test_p14_a_dial_that_hangs_blocks_its_proxy_alone_until_one_deletes_it(folde
         proxy_of(args).add("late", Latency(0.01))
         proxy_of(args).remove("late")
         assert proxy_of(args).lists_in_time()
-        with pytest.raises(HealFailed, match="its own dial of the upstream seems to block it; nobody said how"):
+        with pytest.raises(HealFailed, match="blocked dialling its upstream; how its server"):
             mend(args, lambda proxy: proxy.set_enabled(True), limit_s=HANGS_S)
         assert proxy_of(args).lists_in_time()
-        with pytest.raises(ChaosError, match=r"hop: not made anew: .*timed out"):
+        with pytest.raises(ChaosError, match=r"hop: not created again: .*timed out"):
             proxy_of(args, limit_s=HANGS_S).make_anew(f"127.0.0.1:{door}", f"127.0.0.1:{hole}")
         assert not proxy_of(args, limit_s=HANGS_S).lists_in_time()
 

@@ -1,4 +1,4 @@
-"""The actions of links: told by the step alone, harmless twice, and honest about what is still amiss."""
+"""The actions of links: by the step alone, harmless twice, and honest about what remains."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def written(step: Step) -> Mapping[str, object]:
 def test_a_toxic_is_taken_off_and_stays_off(link: ToxiproxyLink) -> None:
     args = written(toxic_step(link, "late"))
     action = RemoveToxic()
-    assert action.amiss(args) is None
+    assert action.remaining(args) is None
     link.add("late", Latency(0.1))
-    assert action.amiss(args) == "late is still there"
+    assert action.remaining(args) == "late is still there"
     for _ in range(2):
         action.carry_out(args)
-        assert action.amiss(args) is None
+        assert action.remaining(args) is None
     assert link.state().whole
 
 
 def test_a_proxy_listens_again_and_goes_on(link: ToxiproxyLink) -> None:
     args = written(proxy_step(link))
     action = EnableProxy()
-    assert action.amiss(args) is None
+    assert action.remaining(args) is None
     link.set_enabled(False)
-    assert action.amiss(args) == "the proxy is closed"
+    assert action.remaining(args) == "the proxy is closed"
     for _ in range(2):
         action.carry_out(args)
-        assert action.amiss(args) is None
+        assert action.remaining(args) is None
     assert link.state().whole
 
 
@@ -74,13 +74,13 @@ def test_with_a_server_that_is_gone_everything_of_it_went(name: str) -> None:
     (port,) = free_ports(1)
     args = {"api": f"127.0.0.1:{port}", "proxy": "redis", "toxic": "late"}
     ACTIONS[name].carry_out(args)
-    assert ACTIONS[name].amiss(args) is None
+    assert ACTIONS[name].remaining(args) is None
 
 
 @pytest.mark.parametrize("name", ["toxic.remove", "proxy.enable"])
 def test_a_proxy_that_the_server_does_not_have_is_told(name: str, server: Toxiproxy) -> None:
     args = {"api": f"127.0.0.1:{server.port}", "proxy": "nobody", "toxic": "late"}
-    for act in (ACTIONS[name].carry_out, ACTIONS[name].amiss):
+    for act in (ACTIONS[name].carry_out, ACTIONS[name].remaining):
         with pytest.raises(ChaosError, match="nobody: the Toxiproxy server has no such proxy"):
             act(args)
 

@@ -154,7 +154,7 @@ def test_an_injection_that_fails_leaves_nothing(targets: Targets) -> None:
             second.inject()
     finally:
         undo(as_from_the_ledger(first.undo()), ACTIONS)
-    assert ACTIONS["nft.delete"].amiss(second.undo()[0].args) is None
+    assert ACTIONS["nft.delete"].remaining(second.undo()[0].args) is None
 
 
 def test_what_cannot_be_is_unsupported_with_its_reason(targets: Targets, monkeypatch: pytest.MonkeyPatch) -> None:

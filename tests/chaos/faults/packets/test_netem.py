@@ -82,7 +82,7 @@ def test_a_namespace_that_is_gone_holds_nothing(place: Place) -> None:
     with pytest.raises(InjectionFailed, match="namespace is gone"):
         former.create(place.port, LEAF)
     unknown = Mangling(ProcessId(2**22 + 1, 0.0))
-    with pytest.raises(InjectionFailed, match="devices of the container are not told"):
+    with pytest.raises(InjectionFailed, match="devices of the container cannot be listed"):
         unknown.create(place.port, LEAF)
 
 

@@ -123,7 +123,7 @@ def test_names_that_were_lost_are_given_back(targets: Targets, client: docker.Do
     network = client.networks.get(str(step.args["network"]))
     network.disconnect(redis)
     network.connect(redis)
-    assert "has lost its names" in str(ACTIONS["network.connect"].amiss(step.args))
+    assert "has lost its names" in str(ACTIONS["network.connect"].remaining(step.args))
     undo([step], ACTIONS)
     assert place_of(redis) == before
 
@@ -244,7 +244,7 @@ def test_a_namespace_ends_with_its_container(client: docker.DockerClient, refs: 
         )
         aimed = PartitionFault("hop").aim(Targets(wires={"hop": wire}), "1-partition")
         aimed.inject()
-        assert "is still there" in str(ACTIONS["nft.delete"].amiss(aimed.undo()[0].args))
+        assert "is still there" in str(ACTIONS["nft.delete"].remaining(aimed.undo()[0].args))
     finally:
         shortlived.remove(force=True)
     undo(aimed.undo(), ACTIONS)

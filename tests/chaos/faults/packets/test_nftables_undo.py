@@ -24,7 +24,7 @@ def test_a_table_is_deleted_however_often() -> None:
     steps = as_from_the_ledger([table.step()])
     undo(steps, ACTIONS)
     table.create("test", 1, [Drop("upstream")])
-    assert "is still there" in str(ACTIONS["nft.delete"].amiss(steps[0].args))
+    assert "is still there" in str(ACTIONS["nft.delete"].remaining(steps[0].args))
     for _ in range(2):
         undo(steps, ACTIONS)
         assert not table.exists()

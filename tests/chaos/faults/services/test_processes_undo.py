@@ -65,21 +65,21 @@ def test_a_stopped_process_goes_on_and_is_said_to_be_stopped_until_then(
     child: psutil.Process, args_of: Callable[[psutil.Process], dict[str, object]]
 ) -> None:
     action, args = ResumeProcess(), args_of(child)
-    assert action.amiss(args) is None
+    assert action.remaining(args) is None
     child.suspend()
-    wait_until("a stop", lambda: None if action.amiss(args) else "not yet", limit_s=10)
-    assert action.amiss(args) == "1 processes of redis are still stopped"
+    wait_until("a stop", lambda: None if action.remaining(args) else "not yet", limit_s=10)
+    assert action.remaining(args) == "1 processes of redis are still stopped"
     action.carry_out(args)
-    assert action.amiss(args) is None
+    assert action.remaining(args) is None
     assert child.status() != psutil.STATUS_STOPPED
 
 
 def test_a_stranger_with_its_id_is_left_as_it_is(child: psutil.Process) -> None:
     action, args = ResumeProcess(), {"service": "redis", **stranger_to(ProcessId.of(child)).args()}
     child.suspend()
-    wait_until("a stop", lambda: None if action.amiss(args_of(child)) else "not yet", limit_s=10)
+    wait_until("a stop", lambda: None if action.remaining(args_of(child)) else "not yet", limit_s=10)
     action.carry_out(args)
-    assert action.amiss(args) is None
+    assert action.remaining(args) is None
     assert child.status() == psutil.STATUS_STOPPED
 
 
@@ -93,14 +93,14 @@ def test_a_process_that_is_gone_needs_nothing(child: psutil.Process) -> None:
 def test_only_its_living_runner_can_start_a_service_again() -> None:
     own = ProcessId.own()
     args = {"service": "redis", **own.args(prefix="runner_")}
-    told = StartByRunner().amiss(args)
+    told = StartByRunner().remaining(args)
     assert told == f"redis can be started only by its run, which goes on as process {own.pid}"
     with pytest.raises(HealFailed, match="can be started only by its run"):
         undo([Step("service.start", args)], ACTIONS)
-    assert StartByRunner().amiss(args | stranger_to(own).args(prefix="runner_")) is None
+    assert StartByRunner().remaining(args | stranger_to(own).args(prefix="runner_")) is None
     earlier = {"service": "redis", "runner_pid": own.pid, "runner_created_s": own.created_s}
-    assert StartByRunner().amiss(earlier) == told
-    assert StartByRunner().amiss(earlier | {"runner_created_s": own.created_s - 3600.0}) is None
+    assert StartByRunner().remaining(earlier) == told
+    assert StartByRunner().remaining(earlier | {"runner_created_s": own.created_s - 3600.0}) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no Redis server exists for Windows")

@@ -15,7 +15,7 @@ def test_a_file_of_ours_is_removed_once_and_for_all(tmp_path: Path) -> None:
     path = tmp_path / f"{BALLAST_PREFIX}f1"
     path.write_bytes(b"x" * 10)
     action, args = RemoveFile(), {"path": str(path)}
-    assert action.amiss(args) == f"{path} still takes 10 bytes"
+    assert action.remaining(args) == f"{path} still takes 10 bytes"
     undo([Step("file.remove", args)], {"file.remove": action})
     assert not path.exists()
     undo([Step("file.remove", args)], {"file.remove": action})
@@ -30,7 +30,7 @@ def test_any_other_file_is_let_be(tmp_path: Path, name: str) -> None:
     (inner / f"{BALLAST_PREFIX}x").mkdir(parents=True)
     for place in (inner / "data", inner / f"{BALLAST_PREFIX}x" / "data", inner / f"x{BALLAST_PREFIX}"):
         place.write_bytes(b"x")
-    for call in (RemoveFile().carry_out, RemoveFile().amiss):
+    for call in (RemoveFile().carry_out, RemoveFile().remaining):
         with pytest.raises(Refused, match="left alone"):
             call({"path": f"{inner}/{name}"})
     assert (inner / "data").exists()

@@ -73,7 +73,7 @@ def test_a_server_that_never_refuses_fails_the_injection_and_what_was_taken_is_g
         aimed.inject()
     assert "but a new connection was answered" in str(aimed.missing(before, aimed.look()))
     (step,) = aimed.undo()
-    assert ACTIONS[step.action].amiss(step.args)
+    assert ACTIONS[step.action].remaining(step.args)
     undo([step], ACTIONS)
 
 

@@ -38,9 +38,9 @@ class Held:
 
 def test_what_this_process_holds_is_closed_once() -> None:
     held, step = Held(), close_step("f1-x")
-    assert ACTIONS["connections.close"].amiss(step.args) is None, "nothing was taken yet"
+    assert ACTIONS["connections.close"].remaining(step.args) is None, "nothing was taken yet"
     hold("f1-x", held)
-    assert f"process {os.getpid()} holds" in str(ACTIONS["connections.close"].amiss(step.args))
+    assert f"process {os.getpid()} holds" in str(ACTIONS["connections.close"].remaining(step.args))
     undo([step], ACTIONS)
     undo([step], ACTIONS)
     assert held.closed == 1
