@@ -157,7 +157,8 @@ def doctor(session: nox.Session) -> None:
 def _tests(session: nox.Session, *chosen: str) -> None:
     _install(session, "tests", "boot")
     _prepare_stack(session)
-    _run(session, "python", "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *chosen, *session.posargs)
+    parallel = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+    _run(session, "python", "-m", "pytest", *parallel, *chosen, *session.posargs)
 
 
 @nox.session

@@ -1,7 +1,7 @@
 """Numbers as people read them: rounded to what is known, in the unit that keeps them short.
 
-An estimate is written to the place of the first digit of its half-width, for
-what follows is not known; what is allowed is written as it was set.
+An estimate is written no finer than its half-width is known, and as nought
+where it is less than a tenth of that; what is allowed is written as it was set.
 """
 
 from __future__ import annotations
@@ -12,10 +12,15 @@ from dataclasses import dataclass
 _SET_DIGITS = 6
 # Of a half-width more is noise.
 _HALF_WIDTH_DIGITS = 2
+# Of a half-width of 1.4 the next digit is known as well, of one of 8 it is not.
+_FINER = 3.0
+_NOUGHT = 0.1
 _PER_THOUSAND = 1000.0
-_BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
+_BYTES = ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"))
 # Bytes for each request are read beside sizes of objects; only what is far beyond those gets a prefix.
 _PLAIN_BYTES_MAX = 1e5
+# A larger number gets the next prefix.
+_PREFIXED_MAX = 1e4
 
 
 def rounded(value: float, digits: int = 3) -> str:
@@ -28,10 +33,13 @@ def rounded(value: float, digits: int = 3) -> str:
 
 
 def estimated(value: float, half_width: float) -> str:
-    """Return a number to the place of the first digit of its half-width."""
+    """Return a number to the place of the first digit of its half-width, one more where that is 1 or 2."""
     if half_width == 0 or not math.isfinite(half_width):
         return rounded(value)
+    if abs(value) < half_width * _NOUGHT:
+        return "0"
     places = -math.floor(math.log10(half_width))
+    places += half_width * 10.0**places < _FINER
     known = round(value, places)
     return f"{known:.{max(places, 0)}f}" if known else "0"
 
@@ -68,13 +76,14 @@ PLAIN = Scale(1.0, "")
 def growth_scale(unit: str, per: str, *values: float) -> Scale:
     """Return how growth of a gauge in `unit` for each `per` (`request` or `h`) is written, such as `values`.
 
-    Bytes get the prefix of the largest value; what is counted for each request is written for each thousand.
+    Bytes get the smallest prefix that keeps all values short; what is counted for each request is written for each
+    thousand.
     """
     if unit == "B":
         largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
         if per == "request" and largest < _PLAIN_BYTES_MAX:
             return Scale(1.0, f" B/{per}")
-        factor, prefixed = next((each for each in _BYTES if largest >= each[0]), _BYTES[-1])
+        factor, prefixed = next((each for each in _BYTES if largest / each[0] < _PREFIXED_MAX), _BYTES[-1])
         return Scale(1 / factor, f" {prefixed}/{per}")
     space = f" {unit}" if unit else ""
     return Scale(_PER_THOUSAND, f"{space} per 1000 requests") if per == "request" else Scale(1.0, f"{space}/{per}")

@@ -109,7 +109,7 @@ def guarded(check: str, decide: Callable[[], Sequence[Result]]) -> list[Result]:
     """Return the results of `decide`; if it crashes or has none, one INCONCLUSIVE finding."""
     try:
         results = list(decide())
-    except Exception as crash:  # noqa: BLE001 - whatever broke the check, it has decided nothing
+    except Exception as crash:  # noqa: BLE001 - a check that broke in any way has decided nothing
         return [_undecided(check, f"check crashed: {type(crash).__name__}: {crash}")]
     return results or [_undecided(check, "check returned no finding")]
 

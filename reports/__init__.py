@@ -1,1 +1,1 @@
-"""Tells: from a run folder, and from nothing else, to a page, a JUnit file and a JSON profile."""
+"""Reports: from a run folder, and from nothing else, to a page, a JUnit file and a JSON profile."""

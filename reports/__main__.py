@@ -48,7 +48,7 @@ def _draw(arguments: Sequence[str]) -> int:
 def _history(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m reports history", description=history.__doc__)
     history.add_options(parser)
-    for n, part in enumerate(history.tell_history(parser.parse_args(arguments), RUNS)):
+    for n, part in enumerate(history.history_text(parser.parse_args(arguments), RUNS)):
         print(f"\n{part}" if n else part)
     return 0
 

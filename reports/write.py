@@ -1,4 +1,4 @@
-"""Writes all three reports of a run folder; the one door for the runner and for the command line."""
+"""Writes all three reports of a run folder; the one entry for the runner and for the command line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_reports(run_folder: Path) -> Path:
 
 
 def _whole(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file whole or not at all: whoever looks while it is written sees the old one."""
+    """Write a file whole or not at all: a reader meanwhile gets the old one."""
     draft = path.with_suffix(f"{path.suffix}.part")
     write(draft)
     return draft.replace(path)

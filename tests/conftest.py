@@ -7,11 +7,13 @@ import gc
 import os
 import sys
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
+from harness.root import ROOT
 from harness.signals import handle_inherited
 
 # Children of tests find the default signals, however pytest was started.
@@ -25,11 +27,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under pytest-xdist, keep a file's tests on one worker, so that it starts its servers once; all alone ones too."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            alone = item.get_closest_marker("alone") is not None
-            item.add_marker(pytest.mark.xdist_group("alone" if alone else item.path.as_posix()))
+    """Begin with the files that have tests marked `alone`: those wait for no other then, and are the longest."""
+    first = {item.path for item in items if item.get_closest_marker("alone")}
+    items.sort(key=lambda item: item.path not in first)
 
 
 def pytest_collection_finish() -> None:
@@ -46,14 +46,12 @@ def _own_garbage() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, bool, bool]:
-    """Run a test, with the machine to itself where it is marked so; what a failed one leaves open fails no other."""
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
+    """Run a test when no other disturbs it; what one that fails leaves open fails no other."""
     alone = item.get_closest_marker("alone") is not None
-    if hasattr(item.config, "workerinput"):
-        _MACHINE.enter(alone=alone)
-    done = yield
-    if not (alone and nextitem and nextitem.get_closest_marker("alone")):
-        _MACHINE.leave()
+    apart = sorted({mark.args[0] for mark in item.iter_markers("apart")})
+    with _turn(alone=alone, apart=apart) if hasattr(item.config, "workerinput") else nullcontext():
+        done = yield
     if hasattr(sys, "last_exc"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
@@ -63,27 +61,25 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return done
 
 
-class _Machine:
-    """Keeps workers of one clone apart: tests of all of them at once, or one that has the machine to itself."""
-
-    def __init__(self) -> None:
-        self._door, self._room = (os.open(path, os.O_RDONLY) for path in (Path(__file__).parent, Path(__file__)))
-        self._alone: bool | None = None
-
-    def enter(self, *, alone: bool) -> None:
-        """Wait until this worker's next test may run; whoever came first goes first."""
-        if self._alone and alone:
-            return
-        # Held while waiting: whoever comes after one that wants to be alone waits behind it.
-        fcntl.flock(self._door, fcntl.LOCK_EX)
-        fcntl.flock(self._room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(self._door, fcntl.LOCK_UN)
-        self._alone = alone
-
-    def leave(self) -> None:
-        """Let the others in."""
-        fcntl.flock(self._room, fcntl.LOCK_UN)
-        self._alone = None
+@contextmanager
+def _turn(*, alone: bool, apart: Sequence[str]) -> Iterator[None]:
+    """Keep the workers of one clone out of each other's way; one that is alone waits for all, and all wait for it."""
+    with ExitStack() as after:
+        for folder in apart:
+            after.enter_context(_locked(ROOT / folder, fcntl.LOCK_EX))
+        # The door is held while waiting: whoever comes after one that wants to be alone waits behind it.
+        with _locked(ROOT / "tests", fcntl.LOCK_EX):
+            after.enter_context(_locked(Path(__file__), fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+        yield
 
 
-_MACHINE = _Machine()
+@contextmanager
+def _locked(path: Path, how: int) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        # Not by closing alone: a child that was forked meanwhile has it open as well.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)

@@ -35,7 +35,7 @@ REGISTRIES = [
     *("pypi" + ".org", "files.python" + "hosted", "proxy.go" + "lang", "sum.go" + "lang", "registry.npm" + "js"),
     *("deb.deb" + "ian", "archive.ubu" + "ntu"),
 ]
-BUILT_IN_MARKS = {"xdist_group", "parametrize", "skip", "skipif", "xfail", "usefixtures", "filterwarnings"}
+BUILT_IN_MARKS = {"parametrize", "skip", "skipif", "xfail", "usefixtures", "filterwarnings"}
 DECLARED_MARKS = {
     text.partition(":")[0].strip()
     for text in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["markers"]

@@ -2,7 +2,7 @@
 
 from harness.criteria.aborts import Abort
 from harness.criteria.budget import Budget
-from harness.criteria.environment import override_by_environment
+from harness.criteria.environment import read_budget
 from harness.criteria.limits import Range, SeriesLimit, Statistic, When
 from harness.criteria.observations import EventSeen, Observation, SeriesSeen
 
@@ -16,5 +16,5 @@ __all__ = [
     "SeriesSeen",
     "Statistic",
     "When",
-    "override_by_environment",
+    "read_budget",
 ]

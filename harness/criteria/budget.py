@@ -40,69 +40,71 @@ class Budget(Table):
     error_fraction: Fraction = 0.001
     """Replies that are not good, of all outside faults and their aftermath (99.9 % uptime)."""
     dropped_fraction: Fraction = 0.001
-    """Arrivals that found every slot of the load taken."""
+    """Arrivals that found every slot of the load taken, of all arrivals."""
     recovery_s: Duration = 10.0
-    """From the proved heal of a fault to the beginning of a lasting steady state: the canary answered without fail,
-    goodput and latency back in their band."""
+    """From the verified heal of a fault to the beginning of a lasting steady state: every canary answered, goodput and
+    latency back in their band."""
     resources_recovery_s: Duration = 0.0
-    """From there until pools, descriptors and memory are back to what they were in the minute before the fault; 0 asks
-    nothing."""
+    """From the steady state after a fault until pools, descriptors and memory are what they were in the minute before
+    the fault; 0 asks nothing."""
     latency_s_p95: Duration = 0.5
-    """P95 response time outside faults, in the median tick."""
+    """The p95 response time outside faults, in the median tick."""
     slowdown_fraction: Fraction = 0.25
-    """How much slower that may be after the faults than before them."""
+    """How much slower the p95 response time may be after the faults than before them."""
     # What 10 % over a day and 25 % over two come to.
     latency_drift_per_h: Positive = 0.004
-    """The fraction by which p95 may rise with every hour (0.4 %: 10 % in a day)."""
+    """The fraction by which the p95 response time may rise with every hour (0.4 %: 10 % in a day)."""
     drift_decides_after_s: PositiveDuration = 86400.0
-    """How long a load must last before that drift is judged."""
+    """How long a load must last before the drift of its response time is judged."""
     cache_hit_fraction: Fraction = 0.9
-    """Reads of keys that were written before and were answered."""
+    """Reads of keys that were written before and were answered, of all such reads; at least so many."""
     gc_efficiency: NonNegative = 0.3
-    """Objects that a garbage collection frees at least, in the mean over the calm, where the collector takes a
+    """Objects that a garbage collection frees at least, in the mean outside faults, where the collector takes a
     hundredth of the time or more; 0 asks nothing."""
     memory_growth_bytes_per_request: PositiveSize = 1024.0
-    """Memory of each service."""
+    """Growth of a service's memory with each request."""
     memory_growth_bytes_per_h: PositiveSize = 10e6
-    """The same, by the hour."""
+    """Growth of a service's memory in an hour."""
     memory_growth_bytes: Size = 50e6
-    """The same, from the end of warm-up to the end of the run."""
+    """Growth of a service's memory from the end of warm-up to the end of the run."""
     second_half_growth_bytes_per_h: PositiveSize = 5e6
-    """The same, by the hour in the second half of the run alone."""
+    """Growth of a service's memory in an hour, of the second half of the run alone."""
     memory_ceiling_bytes: Size = 450e6
-    """The most that a service may ever hold."""
+    """The most memory that a service may ever hold."""
     heap_growth_bytes_per_request: PositiveSize = 1024.0
-    """The heap in use, where a service tells it: it shows less than memory hides."""
+    """Growth with each request of the heap in use, where a service reports it: it shows less than memory hides."""
     heap_growth_bytes_per_h: PositiveSize = 10e6
-    """The same, by the hour."""
+    """Growth in an hour of the heap in use."""
     # An object for every second request, and 10 MB an hour of objects of 100 bytes.
     blocks_growth_per_request: Positive = 0.5
-    """Blocks that an interpreter holds for its objects, which a C heap does not show."""
+    """Growth with each request of the blocks that an interpreter holds for its objects, which a C heap does not
+    show."""
     blocks_growth_per_h: Positive = 100e3
-    """The same, by the hour."""
+    """Growth in an hour of the blocks that an interpreter holds for its objects."""
     # One in 200 requests, since a pool that turns over moves by more within a short run than less would come to.
     fds_growth_per_request: Positive = 0.005
-    """Descriptors (on Windows, handles) of each service."""
+    """Growth with each request of a service's descriptors (on Windows, handles)."""
     fds_growth_per_h: Positive = 6.0
-    """The same, by the hour."""
+    """Growth in an hour of a service's descriptors."""
     count_growth_per_request: Positive = 0.005
-    """Threads, tasks, sessions, sockets: whatever is counted but descriptors and keys."""
+    """Growth with each request of threads, tasks, sessions, sockets: all that is counted but descriptors and keys."""
     count_growth_per_h: Positive = 6.0
-    """The same, by the hour."""
+    """Growth in an hour of threads, tasks, sessions, sockets."""
     # Data is made of keys, so one request in ten may add one: this is for what should expire and does not.
     keys_growth_per_request: Positive = 0.1
-    """Keys in Redis; data is made of them, so this is for what should expire and does not."""
+    """Growth with each request of the keys in Redis; data is made of them, so this is for what should expire and does
+    not."""
     keys_growth_per_h: Positive = 1000.0
-    """The same, by the hour."""
+    """Growth in an hour of the keys in Redis."""
     # A few lines for each request, and what a disk of 50 GB holds of two days without rotation.
     log_growth_bytes_per_request: PositiveSize = 1024.0
-    """What each service writes to its log files, rotated away or not: a few lines for each request."""
+    """What a service writes to its log files with each request, rotated away or not."""
     log_growth_bytes_per_h: PositiveSize = 1e9
-    """The same, by the hour."""
+    """What a service writes to its log files in an hour."""
     growth_decides_after_s: PositiveDuration = 10800.0
-    """How long a load must last before growth by the hour and over the run is judged."""
+    """How long a load must last before growth in an hour and over the run is judged."""
     series: Annotated[Mapping[str, tuple[SeriesLimit, ...]], ByHand(read_limits, limits_schema)] = {}
-    """Limits on series of the journal, see below."""
+    """Limits on series of the journal: one table, a list of them, or `false` for none any more, for each name."""
 
     def over(self, base: Self) -> Self:
         """Return `base` with the keys that this one gives; limits on a series replace the earlier ones on it."""

@@ -14,11 +14,11 @@ from harness.tables import read_environment
 PREFIX = "HW_BUDGET_"
 
 
-def override_by_environment(budget: Budget, environ: Mapping[str, str]) -> Budget:
-    """Return `budget` with what the variables HW_BUDGET_* say replaced.
+def read_budget(environ: Mapping[str, str]) -> Budget:
+    """Return what the variables HW_BUDGET_* say of a budget; `over` lays it over another.
 
     Numbers and texts are those of the file's keys; `HW_BUDGET_SERIES` is the table
     `series` as TOML has it inline. Raises an ExceptionGroup of an InputError for
     each rule broken, that names the variable.
     """
-    return read_environment(Budget, environ, PREFIX).over(budget)
+    return read_environment(Budget, environ, PREFIX)

@@ -1,10 +1,10 @@
-"""Whose aftermath a canary watches: how often it must look now, and what is told of each fault once that is known.
+"""Which faults a prober watches: how often it must probe now, and what it records of each fault once that is known.
 
-The faults are heard of by the run's own notes, so whoever breaks things need
-not know of the canary. While a fault is there a look now and then tells
-whether it is felt at all; from when it is being undone every moment counts.
+Faults arrive as the run's own events, so the room that injects them does not
+know the prober. During a fault a probe at intervals shows whether it has an
+effect at all; from its undo on every moment counts.
 The next fault, the end of the load and a limit end what can be seen of an
-aftermath: what has not come by then is told as not seen, never as a time.
+aftermath: what has not come by then is recorded as not observed, never as a time.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from harness.heartbeat.looks import HOLD_S, Look, Return
 from harness.heartbeat.words import LOOKING, SEEN, Word, write_word
 
-# Half of what a recovery is told to be by: twice as exact would cost twice as much.
+# Half of the resolution of a recovery: twice as exact would cost twice as much.
 PACE_S = 0.02
-# A fault lasts for seconds or more; to ask a system that hangs oftener would add to what it suffers.
+# A fault lasts for seconds or more; to probe a system that hangs oftener would add to its load.
 _DURING_S = 0.5
-# Around a fault the journal keeps every tick for this long, and what lasts longer is told as that.
+# Around a fault the journal keeps every tick for this long, and what lasts longer is recorded as that.
 RECOVERY_LIMIT_S = 120.0
 _LOAD_ENDS = frozenset({"drain", "settle", "final_read"})
 
-Told = dict[str, object]
+Record = dict[str, object]
 
 
 @dataclass(slots=True)
 class _Aftermath:
-    """One fault: what was seen of it, and since when it is whole again (None: not yet)."""
+    """One fault: what was observed of it, and since when it is healed (None: not yet)."""
 
     fault: str
     target: str
@@ -44,7 +44,7 @@ class _Aftermath:
 
 
 class Aftermaths:
-    """Hears of faults and sees looks, both with the run's seconds; returns what is to be told, one at a time each."""
+    """Receives faults and probes, both with the run's seconds; returns what is to be recorded."""
 
     def __init__(self, *, hold_s: float = HOLD_S, limit_s: float = RECOVERY_LIMIT_S) -> None:
         self._hold_s = hold_s
@@ -54,14 +54,14 @@ class Aftermaths:
 
     @property
     def pace_s(self) -> float | None:
-        """Seconds from one look to the next; None while there is nothing to look at."""
+        """Seconds from one probe to the next; None while there is nothing to watch."""
         watched = [*self._open.values(), *self._ending]
         if any(each.healing for each in watched):
             return PACE_S
         return _DURING_S if watched else None
 
-    def hear(self, t_s: float, kind: str, detail: Mapping[str, object]) -> list[Told]:
-        """Hear of an event as the recorder notes it."""
+    def hear(self, t_s: float, kind: str, detail: Mapping[str, object]) -> list[Record]:
+        """Receive an event as the recorder notes it."""
         if kind == "phase" and detail.get("name") in _LOAD_ENDS:
             return self.end()
         if kind != "fault":
@@ -69,9 +69,9 @@ class Aftermaths:
         key = (detail.get("fault"), detail.get("target"))
         match detail.get("step"):
             case "injected":
-                told = self._end_all()
+                recorded = self._end_all()
                 self._open[key] = _Aftermath(str(key[0]), str(key[1]), Return(pace_s=PACE_S, hold_s=self._hold_s))
-                return told
+                return recorded
             case "healing" if key in self._open:
                 self._open[key].healing = True
             case "not_healed":
@@ -80,44 +80,44 @@ class Aftermaths:
                 return [self._heal(t_s, self._open.pop(key))]
         return []
 
-    def see(self, look: Look) -> list[Told]:
-        """See the end of a look, in the order in which they were due."""
-        told = []
+    def see(self, look: Look) -> list[Record]:
+        """Receive the end of a probe, in the order in which they were due."""
+        recorded = []
         for each in [*self._open.values(), *self._ending]:
             each.back.see(look)
         for each in tuple(self._ending):
             if each.back.lasts or look.due_s - (each.healed_s or 0.0) >= self._limit_s:
                 self._ending.remove(each)
-                told.append(_seen(each))
-        return told
+                recorded.append(_seen(each))
+        return recorded
 
     def leave_out(self, looks: int) -> None:
-        """Hear that some looks were not taken, or say nothing."""
+        """Count probes that were not sent, or that say nothing."""
         for each in self._ending:
             each.left_out += looks
 
-    def end(self) -> list[Told]:
-        """Look no more: return what was seen until now, and forget all faults."""
+    def end(self) -> list[Record]:
+        """Stop watching: return what was observed until now, and forget all faults."""
         self._open.clear()
         return self._end_all()
 
-    def _heal(self, t_s: float, aftermath: _Aftermath) -> Told:
+    def _heal(self, t_s: float, aftermath: _Aftermath) -> Record:
         aftermath.healed_s = t_s
         aftermath.amid = tuple(other.name for other in self._open.values())
         aftermath.back.heal(t_s)
         self._ending.append(aftermath)
-        return _told(aftermath, LOOKING) | {"amid": list(aftermath.amid)}
+        return _record(aftermath, LOOKING) | {"amid": list(aftermath.amid)}
 
-    def _end_all(self) -> list[Told]:
-        told = [_seen(each) for each in self._ending]
+    def _end_all(self) -> list[Record]:
+        recorded = [_seen(each) for each in self._ending]
         self._ending.clear()
-        return told
+        return recorded
 
 
-def _told(aftermath: _Aftermath, step: str) -> Told:
+def _record(aftermath: _Aftermath, step: str) -> Record:
     return {"step": step, "fault": aftermath.fault, "target": aftermath.target, "healed_s": aftermath.healed_s}
 
 
-def _seen(aftermath: _Aftermath) -> Told:
+def _seen(aftermath: _Aftermath) -> Record:
     word = Word(aftermath.back.returned(), aftermath.amid, aftermath.left_out)
-    return _told(aftermath, SEEN) | write_word(word)
+    return _record(aftermath, SEEN) | write_word(word)

@@ -1,8 +1,8 @@
-"""The canary of a run: asks the system's way in whether all of it works, 50 times a second while that may change.
+"""The canary of a run: probes the system's entry point, 50 times a second while its answer may change.
 
-Each look is one GET on a connection of its own, with a deadline and without a
-retry: a client that pools or retries hides the fault. Looks are due by the
-clock, whatever became of those before them, so that one that hangs delays no
+Each probe is one GET on a connection of its own, with a deadline and without a
+retry: a client that pools or retries hides the fault. Probes are due by the
+clock, independent of those before them, so that one that hangs delays no
 other; at the deadline and the pace there are, never more than 50 hang at once.
 """
 
@@ -16,14 +16,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.heartbeat.aftermaths import RECOVERY_LIMIT_S, Aftermaths, Told
+from harness.heartbeat.aftermaths import RECOVERY_LIMIT_S, Aftermaths, Record
 from harness.heartbeat.looks import HOLD_S, LATE_S, Look
 from harness.heartbeat.words import FAILED, KIND
 from harness.http_connection import HttpConnection, NotHttp, RawReply
 
 # What a user may wait for an answer that takes a few milliseconds.
 DEADLINE_S = 1.0
-# The deadline of the last look, and a little for a machine that is busy.
+# The deadline of the last probe, and a little for a machine that is busy.
 _JOIN_S = 3.0
 _HEARD = frozenset({"fault", "phase"})
 _GOOD = range(200, 300)
@@ -38,7 +38,7 @@ class Door:
     """Where to ask: plain HTTP at a numeric `host`.
 
     `path` should answer 2xx only when everything behind it works. With `any_answer` it is one that knows nothing
-    of that, and whatever the service itself answers is good: anything but a 5xx, and 429.
+    of that, and any answer of the service itself is good: anything but a 5xx, and 429.
     """
 
     host: str
@@ -59,7 +59,7 @@ class Door:
 
 @dataclass(slots=True, eq=False)
 class _Asked:
-    """A look on its way; `left_out` when it says more of this machine than of the system."""
+    """A probe on its way; `left_out` when it says more of this machine than of the system."""
 
     due_s: float
     task: asyncio.Task[None] | None = None
@@ -71,10 +71,10 @@ class _Asked:
 
 
 class Heartbeat:
-    """Looks through `door` while a fault or its aftermath lasts, and tells by `note` what it saw of each.
+    """Probes `door` while a fault or its aftermath lasts, and records by `note` what it observed of each.
 
     `now_s` gives the run's seconds, and `note(kind, **detail)` records an event; both are called on a thread of the
-    canary's own, which costs nothing while there is nothing to look at. `hold_s` is how long answers must last, and
+    canary's own, which costs nothing while there is nothing to watch. `hold_s` is how long answers must last, and
     `limit_s` how long an aftermath is watched at most.
     """
 
@@ -102,7 +102,7 @@ class Heartbeat:
         self._failed = False
 
     def note(self, kind: str, **detail: object) -> None:
-        """Hear of an event as the recorder notes it; from any thread, and in no time."""
+        """Receive an event as the recorder notes it; from any thread, without waiting."""
         if kind not in _HEARD:
             return
         t_s = self._now_s()
@@ -111,11 +111,11 @@ class Heartbeat:
                 return
             self._start()
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # closed: nobody looks any more
+            with contextlib.suppress(RuntimeError):  # closed: no more probes
                 self._loop.call_soon_threadsafe(self._hear, t_s, kind, detail)
 
     def close(self) -> None:
-        """Look no more, and tell of what was seen until now; returns once that is told. Harmless when repeated."""
+        """Stop probing, and record what was observed until now; returns once that is done. Harmless when repeated."""
         if self._loop is None or self._thread is None:
             return
         with contextlib.suppress(RuntimeError):  # closed before
@@ -136,26 +136,26 @@ class Heartbeat:
             loop.close()
 
     async def _end(self) -> None:
-        self._tell(self._aftermaths.end())
+        self._record(self._aftermaths.end())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _fail(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """Tell, once, that the canary itself has a bug: what it was looking at is then not seen to its end."""
+        """Record, once, that the canary itself has a bug: what it was watching is then not observed to its end."""
         if not self._failed:
             self._failed = True
             error = context.get("exception")
             self._note(KIND, step=FAILED, reason=f"{type(error).__name__}: {context.get('message')}")
 
     def _hear(self, t_s: float, kind: str, detail: dict[str, object]) -> None:
-        self._tell(self._aftermaths.hear(t_s, kind, detail))
+        self._record(self._aftermaths.hear(t_s, kind, detail))
         pace_s = self._aftermaths.pace_s
         begins = pace_s is not None and (self._pace_s is None or pace_s < self._pace_s)
         if begins and self._pace_s is None:
             self._due_s = self._now_s() + (pace_s or 0.0)
         elif begins or detail.get("step") == "proved":
-            # From here on every moment counts; and a fault that is surely there is looked at once at least.
+            # From here on every moment counts; and a proved fault is probed once at least.
             self._due_s = self._now_s()
         elif pace_s == self._pace_s:
             return
@@ -170,7 +170,7 @@ class Heartbeat:
         self._timer = loop.call_later(max(0.0, self._due_s - self._now_s()), self._beat) if waits else None
 
     def _beat(self) -> None:
-        """Take the look that is due, leave out those that this machine was too late for, and see to the next."""
+        """Send the probe that is due, leave out those that this machine was too late for, and schedule the next."""
         self._pace_s = pace_s = self._aftermaths.pace_s
         if pace_s is None:
             self._timer = None
@@ -180,18 +180,18 @@ class Heartbeat:
             self._aftermaths.leave_out(int((now_s - self._due_s) / pace_s) + 1)
             self._due_s = now_s
             for asked in self._asked:
-                # Its answer may have been here for as long as nobody saw it.
+                # Its answer may have been here unread for as long.
                 asked.doubted = True
         # A timer may end a little early, and what is asked early must not be taken for later.
         asked = _Asked(min(self._due_s, now_s))
         self._asked.append(asked)
-        asked.task = task = asyncio.get_running_loop().create_task(self._look(asked))
+        asked.task = task = asyncio.get_running_loop().create_task(self._probe(asked))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._due_s += pace_s
         self._set_timer()
 
-    async def _look(self, asked: _Asked) -> None:
+    async def _probe(self, asked: _Asked) -> None:
         loop = asyncio.get_running_loop()
         ends_s = loop.time() + DEADLINE_S
         deadline = loop.call_at(ends_s, self._expire, asked, ends_s)
@@ -217,33 +217,33 @@ class Heartbeat:
             self._see_ended()
 
     def _expire(self, asked: _Asked, ends_s: float) -> None:
-        """Give a look up, unless its answer is here and only was not looked at yet."""
+        """Give a probe up, unless its answer is here and only was not read yet."""
         if asked.task is not None and (asked.reply is None or not asked.reply.done()):
             asked.left_out = asyncio.get_running_loop().time() - ends_s > LATE_S
             asked.task.cancel()
 
     def _see_ended(self) -> None:
-        """Look at what has ended, in the order in which it was due."""
+        """Evaluate what has ended, in the order in which it was due."""
         while self._asked and (done_s := self._asked[0].done_s) is not None:
             asked = self._asked.popleft()
             if asked.left_out:
                 self._aftermaths.leave_out(1)
             else:
-                self._tell(self._aftermaths.see(Look(asked.due_s, done_s, asked.ok)))
+                self._record(self._aftermaths.see(Look(asked.due_s, done_s, asked.ok)))
 
-    def _tell(self, words: list[Told]) -> None:
-        for word in words:
-            self._note(KIND, **word)
+    def _record(self, records: list[Record]) -> None:
+        for record in records:
+            self._note(KIND, **record)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """Return uvloop's loop where uvloop exists: it halves what a look costs."""
+    """Return uvloop's loop where uvloop exists: it halves what a probe costs."""
     try:
-        import uvloop  # noqa: PLC0415 - absent on Windows, and where nobody built it
+        import uvloop  # noqa: PLC0415 - absent on Windows, and where it was not built
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
 
 
 def _unasked() -> None:
-    """Keep no account of replies that nobody waits for: they end the connection."""
+    """Count no replies without a request: they end the connection."""

@@ -1,9 +1,9 @@
-"""What a canary's looks say of a recovery: when the system first answered again, and since when it has without fail.
+"""What probes say of a recovery: when the system first answered again, and since when it has without exception.
 
 One good answer is not recovery, and a service that flaps gives many. So two
-moments are told: that of the first answer, and the beginning of the first
-stretch in which no look failed for `hold_s` seconds. A look that was not
-taken, for the harness itself was late, counts for neither side.
+moments are recorded: that of the first answer, and the beginning of the first
+stretch in which no probe failed for `hold_s` seconds. A probe that was not
+sent, for the harness itself was late, counts for neither side.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from harness.stats.recovery import Recovery
 
 # Breakers half open, backoffs and pool keepers all come round within a second; this is three of that. What fails
-# more seldom the load's own windows see, ten of which must be good.
+# more seldom shows in the load's own windows, ten of which must be good.
 HOLD_S = 3.0
-# A look this much behind its time tells of the harness, not of the system.
+# A probe this much behind its time says something of the harness, not of the system.
 LATE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look: when it was due, when its answer was there or was given up, and whether it was a good one."""
+    """One probe: when it was due, when its answer was there or was given up, and whether it was a good one."""
 
     due_s: float
     done_s: float
@@ -34,9 +34,9 @@ class Look:
 class Returned:
     """How a system came back after one heal, in seconds since that.
 
-    Their intervals go from when the last look that failed was due to when the first good one was answered. `looks`
-    of which `failed` were taken after the heal; `interrupted` is False where looks were taken from the injection on
-    and none ever failed. `gap_s` is the longest time between two looks, `unseen_s` how long nobody looked just
+    Their intervals go from when the last probe that failed was due to when the first good one was answered. `looks`
+    of which `failed` were sent after the heal; `interrupted` is False where probes were sent from the injection on
+    and none ever failed. `gap_s` is the longest time between two probes, `unseen_s` how long none was sent just
     before the lasting stretch.
     """
 
@@ -51,7 +51,7 @@ class Returned:
 
 @dataclass(slots=True)
 class _Stretch:
-    """Looks in a row that all were good: since when, for how long somebody looked, and what came before them."""
+    """Probes in a row that all were good: since when, for how long they were sent, and what came before them."""
 
     since_s: float
     unseen_s: float
@@ -59,7 +59,7 @@ class _Stretch:
 
 
 class Return:
-    """Sees the looks of one fault in the order in which they were due; `healed` is told between them."""
+    """Receives the probes of one fault in the order in which they were due, and the heal between them."""
 
     def __init__(self, *, pace_s: float, hold_s: float = HOLD_S) -> None:
         self._pace_s = pace_s
@@ -87,7 +87,7 @@ class Return:
         return self._lasting is not None
 
     def see(self, look: Look) -> None:
-        """Take one look into account, unless all is known."""
+        """Take one probe into account, unless all is known."""
         if look.due_s < self._healed_s:
             self._during += 1
             self._interrupted = self._interrupted or not look.ok
@@ -110,13 +110,13 @@ class Return:
             self._stretch = _Stretch(done_s, unseen_s if unseen_s > LATE_S else 0.0)
         else:
             self._stretch.since_s = min(self._stretch.since_s, done_s)
-            # Where nobody looked nothing was seen to be unbroken.
+            # Without a probe nothing shows that a stretch is unbroken.
             self._stretch.looked_s += min(gap_s, LATE_S)
         if self._stretch.looked_s >= self._hold_s:
             self._lasting = self._stretch
 
     def returned(self) -> Returned:
-        """Return what is known now; what was not seen to come is right-censored."""
+        """Return what is known now; what was not observed is right-censored."""
         observed_s, looked_for, lasting = self._last_due_s, self._during > 0, self._lasting
         never = lasting is not None and looked_for and not self._interrupted and not self._failed
         censored = Recovery(self._last_bad_s, None, observed_s)
@@ -135,7 +135,7 @@ class Return:
 
 
 def returned(looks: Iterable[Look], *, healed_s: float, pace_s: float, hold_s: float = HOLD_S) -> Returned:
-    """Return what looks, in the order in which they were due, say of the recovery from the heal at `healed_s`."""
+    """Return what probes, in the order in which they were due, say of the recovery from the heal at `healed_s`."""
     seen = Return(pace_s=pace_s, hold_s=hold_s)
     seen.heal(healed_s)
     for look in looks:

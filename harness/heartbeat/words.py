@@ -1,8 +1,8 @@
-"""What a canary tells of a fault's aftermath, as an event of the journal, and read from one.
+"""What a canary observed after a fault's heal, as an event of the journal, and read from one.
 
-The run's part that wrote it may have been killed, so a word is told when the
-canary begins to look, too: where the second one never came, nothing was seen
-to its end.
+The run's part that wrote it may have been killed, so an event is written when
+the canary begins to probe, too: where the second one never came, nothing was
+observed to its end.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _UNSEEN = Recovery(0.0, None, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What was seen after one fault's heal; `amid` are the faults that were still there then.
+    """What was observed after one fault's heal; `amid` are the faults that were still active then.
 
-    `left_out` looks were not taken, or say nothing, for the harness itself was late.
+    `left_out` probes were not sent, or say nothing, for the harness itself was late.
     """
 
     returned: Returned
@@ -32,7 +32,7 @@ class Word:
 
 
 def write_word(word: Word) -> dict[str, object]:
-    """Return an event's detail, in which a part that was not seen to come is null."""
+    """Return an event's detail, in which a part that was not observed is null."""
     seen = word.returned
     return {
         "first_success_s": seen.first_success.recovery_s,
@@ -51,14 +51,14 @@ def write_word(word: Word) -> dict[str, object]:
 
 
 def read_words(events: Iterable[Event], faults: Iterable[FaultWindow]) -> dict[FaultWindow, Word]:
-    """Return what was told of each healed fault, none for one that no canary looked at.
+    """Return what was recorded of each healed fault, none for one that was not probed.
 
-    A word belongs to the fault of its name that was healed last before the canary began to look.
+    An event belongs to the fault of its name that was healed last before the canary began to probe.
     """
-    told = [event for event in events if event.kind == KIND and event.detail.get("step") in {LOOKING, SEEN}]
+    recorded = [event for event in events if event.kind == KIND and event.detail.get("step") in {LOOKING, SEEN}]
     words: dict[FaultWindow, Word] = {}
     healed = sorted((f for f in faults if f.healed_s is not None), key=lambda f: f.healed_s or 0.0)
-    for event in told:
+    for event in recorded:
         healed_s, name = _number(event.detail, "healed_s"), f"{event.detail.get('fault')} {event.detail.get('target')}"
         same = [f for f in healed if f.name == name and (f.healed_s or 0.0) <= healed_s]
         if same:

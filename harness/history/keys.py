@@ -25,7 +25,7 @@ _DIGITS_MAX = 18
 class KeySet:
     """A set of keys: `numbers` by prefix, and `others` as they are.
 
-    `unkept` counts additions that found no room: such a set may hold more than it can tell.
+    `unkept` counts additions that found no room: such a set may have more than it knows of.
     """
 
     __slots__ = ("_others_max", "numbers", "others", "unkept")

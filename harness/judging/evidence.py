@@ -1,7 +1,7 @@
 """What a run left behind, and when it was disturbed, and when it recovered.
 
-Faults are meant to hurt, so most checks look only at the time that no fault
-and no aftermath touches.
+Faults are meant to hurt, so most checks judge only the time that no fault and
+no recovery touches.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from harness.verdict import Finding
 class Evidence:
     """What a run left behind.
 
-    `history` is what clients were told, folded; `faults` are those of the
-    `planned_faults` that were played; `warm_s` is when warm-up ended, `load_end_s`
+    `history` is the replies of the run, folded; `faults` are those of the
+    `planned_faults` that were injected; `warm_s` is when warm-up ended, `load_end_s`
     when arrivals did; `services` are those that should have been measured; `found`
-    is what the final read saw, None if it never came; `errors` are the kinds of
-    trouble that requests met, with their counts; `trouble` are findings that the
+    is what the final read found, None without one; `errors` are the kinds of
+    errors that requests met, with their counts; `trouble` are findings that the
     run itself made, such as steady state not reached.
     """
 
@@ -70,7 +70,7 @@ class Evidence:
                 continue
             # While another fault holds on, nothing can recover: the clock starts when the last of them is healed.
             begins_s, healed_s = self._disturbances[fault]
-            # The next fault ends what can be seen of this one's recovery, and so does the death of the harness.
+            # The next fault ends what can be observed of this one's recovery, and so does the death of the harness.
             later = [f.injected_s for f in self.faults if f.injected_s > healed_s]
             later += [from_s for from_s, _ in self.gaps if from_s > healed_s]
             ends_s = min(later, default=self.load_end_s)
@@ -94,7 +94,7 @@ class Evidence:
 
     @cached_property
     def words(self) -> Mapping[FaultWindow, Word]:
-        """What the canary told of each healed fault, none for one that it did not look at."""
+        """What the canary observed of each healed fault, none for one that it did not probe."""
         return read_words(self.events, self.faults)
 
     def _before(self, begins_s: float) -> NDArray[np.bool_]:
@@ -112,7 +112,7 @@ class Evidence:
 
     @cached_property
     def band(self) -> Band | None:
-        """What was healthy before the first fault; None when nothing was seen of that."""
+        """What was healthy before the first fault; None without a measurement of that."""
         first_s = min((f.injected_s for f in self.faults), default=self.load_end_s)
         try:
             return healthy_band([w for w in self._windows if w.begin_s >= self.warm_s and w.end_s <= first_s])
@@ -151,7 +151,7 @@ class Evidence:
 
     @cached_property
     def gaps(self) -> Sequence[tuple[float, float]]:
-        """From when to when nobody watched, for the run had been killed: until it was warm again."""
+        """From when to when nothing was measured, for the run had been killed: until it was warm again."""
         spans = []
         for event in self.events:
             if event.kind == "gap":
@@ -162,7 +162,7 @@ class Evidence:
 
     @property
     def control(self) -> tuple[float, float] | None:
-        """From when to when the services were watched without load; None where they were not."""
+        """From when to when the services were measured without load; None where they were not."""
         return self._phase("control")
 
     @property
@@ -172,13 +172,13 @@ class Evidence:
 
     @property
     def warm_up_s(self) -> float:
-        """How long the services were given to warm up; one that begins anew needs as long again."""
+        """How long the services were given to warm up; a restarted one needs as long again."""
         phase = self._phase("warm_up")
         return phase[1] - phase[0] if phase else 0.0
 
     @property
     def grace_s(self) -> float:
-        """How long after the last request the system could let go of what it held."""
+        """How long after the last request the system could release what it held."""
         return self.settle[1] - self.load_end_s if self.settle else 0.0
 
     def _phase(self, name: str) -> tuple[float, float] | None:
@@ -190,7 +190,7 @@ class Evidence:
         return spans[-1] if spans else None
 
     def restarts_s(self, service: str) -> Sequence[float]:
-        """Return when a service's figures began anew: another process took its place, or the run was resumed."""
+        """Return when a service's figures restarted: another process took its place, or the run was resumed."""
         again = [e.t_s for e in self.events if e.kind == "service_restarted" and e.detail.get("service") == service]
         return sorted([*again, *(to_s for _, to_s in self.gaps)])
 
@@ -206,17 +206,17 @@ class Evidence:
 
     @cached_property
     def late(self) -> NDArray[np.bool_]:
-        """The ticks, shape (n,), in which the generator was late; what they show is not the system's doing."""
+        """The ticks, shape (n,), in which the generator was late; what they show is not caused by the system."""
         return np.nan_to_num(self.series.lag_s) > LATE_S
 
     def left_out_s(self, from_s: float, to_s: float) -> float:
-        """Return how many seconds between two moments lie in ticks that no check looks at."""
+        """Return how many seconds between two moments lie in ticks that no check judges."""
         begins_s, ends_s = np.concatenate([[0.0], self.series.t_s])[:-1], self.series.t_s
         within_s = np.minimum(ends_s, to_s) - np.maximum(begins_s, from_s)
         return float(np.clip(within_s, 0, None)[self.late].sum())
 
     def machine_busy(self, from_s: float, to_s: float) -> float:
-        """Return the mean share of all cores that was busy between two moments, 0 where nobody looked."""
+        """Return the mean share of all cores that was busy between two moments, 0 where not measured."""
         within = (self.series.t_s > from_s) & (self.series.t_s <= to_s)
         seen = self.series.machine[within] if len(self.series.machine) else self.series.machine
         seen = seen[np.isfinite(seen)]

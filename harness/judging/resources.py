@@ -15,7 +15,7 @@ from harness.stats.recovery import Recovery, lasting_good, settled
 WAITING = 5.0
 # What is before a fault is what was then, not hours ago: a cache fills, and that is no fault's doing.
 BEFORE_S = 60.0
-# What is not back by then is a leak, or was never to come back; the checks of growth tell which.
+# What is not back by then is a leak, or stays for good; the checks of growth decide which.
 _WATCHED_S = 600.0
 # Data and logs are there to grow, and blocks are what the heap holds.
 _NO_RESOURCES = frozenset({"keys", "log bytes", "blocks"})
@@ -29,8 +29,8 @@ def resources_back(
 ) -> Mapping[str, Recovery]:
     """Return when each gauge was back within what it was in the ticks `before` the fault, by the series' name.
 
-    It is at most what the leak procedure calls a wander above that. The ticks until `ends_s` are looked at, of ten
-    minutes at most; a gauge without a value before the fault is left out.
+    It is at most what the leak procedure calls a wander above that. The ticks until `ends_s` count, ten minutes of
+    them at most; a gauge without a value before the fault is left out.
     """
     if not before.any():
         return {}
@@ -51,7 +51,7 @@ def is_waiting(name: GaugeName) -> bool:
 
 
 def held(values: Floats) -> Floats:
-    """Return a gauge with its last value held where it was not looked at; NaN before the first."""
+    """Return a gauge with its last value held where it was not sampled; NaN before the first."""
     known = np.flatnonzero(~np.isnan(values))
     last = np.searchsorted(known, np.arange(len(values)), side="right") - 1
     result = np.full(len(values), np.nan)

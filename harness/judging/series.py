@@ -20,7 +20,7 @@ from harness.stats.recovery import Window
 
 Floats = NDArray[np.float64]
 
-# The kinds of series that tell of a service; the others tell of the load, or of the harness itself.
+# The kinds of series that are of a service; the others are of the load, or of the harness itself.
 SERVICE_KINDS = ("process", "container", "runtime", "witness", "log")
 _OUTCOMES = frozenset(str(outcome) for outcome in Outcome)
 _MEMORY = {("process", "rss_bytes"), ("container", "memory_bytes")}
@@ -54,9 +54,9 @@ class RunSeries:
 
     `outcomes` counts requests by (operation, outcome); `latency_s` is the p95 of
     all response times, `median_s` their p50, and `lag_s` the p95 of the generator's
-    own lateness, NaN in a tick without a reply; `gauges` are what the probes saw,
-    and `sampled` tells the ticks in which they looked; `machine` is the share of all
-    cores that was busy, NaN where nobody looked.
+    own lateness, NaN in a tick without a reply; `gauges` are what the probes
+    measured, and `sampled` the ticks in which they did; `machine` is the share of all
+    cores that was busy, NaN where not measured.
     """
 
     t_s: Floats
@@ -83,14 +83,14 @@ class RunSeries:
             elif gauge.kind in SERVICE_KINDS:
                 cells = journal.buckets(name)
                 gauges[gauge] = Gauge(*(_aligned(cells, part, t_s) for part in (cells.low, cells.high, cells.last)))
-        looks = mean_on_ticks(journal, _PASS, t_s)
+        passes = mean_on_ticks(journal, _PASS, t_s)
         return cls(
             t_s,
             outcomes,
             mean_on_ticks(journal, "load.all.response_s_p95", t_s),
             mean_on_ticks(journal, "generator.lag_s_p95", t_s),
             gauges,
-            ~np.isnan(looks) if _PASS in names else np.ones(len(t_s), dtype=np.bool_),
+            ~np.isnan(passes) if _PASS in names else np.ones(len(t_s), dtype=np.bool_),
             mean_on_ticks(journal, "load.all.response_s_p50", t_s),
             mean_on_ticks(journal, "machine.all.cpu_fraction", t_s),
         )
@@ -115,7 +115,7 @@ class RunSeries:
         return total
 
     def sent(self) -> Floats:
-        """Return how many requests ended in each tick that the system was asked, whoever ended them."""
+        """Return how many requests ended in each tick that were sent to the system, cancelled ones too."""
         return self.count() + self.count(Outcome.CANCELLED)
 
     def windows(self) -> list[Window]:

@@ -57,5 +57,5 @@ class RunSource:
         return self.evidence.requests[np.searchsorted(self.evidence.series.t_s, t_s)]
 
     def restarts_s(self, name: str) -> Sequence[float]:
-        """Return when that which the series is of was started anew."""
+        """Return when the process that the series is of was restarted."""
         return self.evidence.restarts_s(name.split(".")[1])

@@ -73,7 +73,7 @@ def needed(budget: float, hidden: float) -> float:
 def decide_leak(x: Floats, y: Floats, *, budget: float, wander: float) -> Leak:
     """Decide whether `y` leaks along `x`.
 
-    Both have shape (n,), `x` ascending at whatever distances: where cells of a
+    Both have shape (n,), `x` ascending at any distances: where cells of a
     long run were rolled up, `y` is the lowest of each. `budget` is the growth
     allowed for each unit of `x`; `wander` the growth, in units of `y`, that a
     healthy process shows for reasons the run cannot see. The caller has cut out

@@ -33,7 +33,7 @@ class Gate:
     """What `runs` runs say of the next. `verdict` is None where they are too few to say anything.
 
     `usual` is their median and `limit` the last value that is not worse than usual, in the figure's own unit;
-    `better` tells that the new value is as far beyond the usual on the good side.
+    `better` says that the new value is as far beyond the usual on the good side.
     """
 
     verdict: Verdict | None

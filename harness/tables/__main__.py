@@ -30,7 +30,7 @@ def documents(root: Path) -> list[Path]:
     """Return the files below `root` that may have generated parts and that git would track."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.md", "*.json"]
     listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.split("\0")
-    return [root / path for path in listed if path and (root / path).is_file()]
+    return [root / path for path in sorted(set(listed)) if path and (root / path).is_file()]
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _PACKAGE = "apache-otava==0.8.0"
 _LIMIT_S = 600.0
 # Fewer points than this have no two sides to compare.
 RUNS_MIN = 6
-# Otava leaves out what is more than a year old, or in the future by its clock, if it is not told otherwise.
+# Otava leaves out what is more than a year old, or in the future by its clock, if not configured otherwise.
 _SINCE, _UNTIL = "2000-01-01", "2100-01-01"
 # When a run began, its id, and the value of one figure.
 Row = tuple[str, str, float]
@@ -77,7 +77,7 @@ def figure_tables(past: Past) -> Mapping[str, list[Row]]:
     tables = {}
     for name in sorted({name for run in runs for name in run.figures}):
         rows = [(run.started_at, run.run_id, run.figures[name]) for run in runs if name in run.figures]
-        # What never changes has no point of change, and from a mean of 0 Otava cannot tell by how much.
+        # What never changes has no point of change, and from a mean of 0 Otava cannot say by how much.
         if len(rows) >= RUNS_MIN and len({value for _, _, value in rows}) > 1:
             tables[name] = rows
     return tables
@@ -137,7 +137,7 @@ def otava() -> list[str]:
 
 
 def _unit(rows: Sequence[Row]) -> float:
-    """Return what a figure's values are told to Otava in: it answers with six decimals."""
+    """Return what a figure's values are given to Otava in: it answers with six decimals."""
     return statistics.median(abs(value) for _, _, value in rows if value)
 
 
@@ -157,7 +157,7 @@ def _start(command: Sequence[str], folder: Path) -> str:
         raise HeavyweatherError(f"Apache Otava did not answer within {_LIMIT_S:.0f} s") from late
     if done.returncode == 0:
         return done.stdout
-    told = done.stderr.strip()[-500:]
-    if "No solution found" in told or "error: " in told:
-        raise EnvironmentMissing("Apache Otava", f"uv could not get it, which needs a network once: {told}")
-    raise HeavyweatherError(f"Apache Otava failed ({done.returncode}): {told}")
+    errors = done.stderr.strip()[-500:]
+    if "No solution found" in errors or "error: " in errors:
+        raise EnvironmentMissing("Apache Otava", f"uv could not get it, which needs a network once: {errors}")
+    raise HeavyweatherError(f"Apache Otava failed ({done.returncode}): {errors}")

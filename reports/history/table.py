@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--otava", action="store_true", help="look for change points with Apache Otava (needs uv)")
 
 
-def tell_history(options: argparse.Namespace, runs: Path) -> Iterator[str]:
+def history_text(options: argparse.Namespace, runs: Path) -> Iterator[str]:
     """Yield what the command prints, part by part.
 
     Raises InputError for no such key, EnvironmentMissing without what Otava needs, OSError for a bad file.
@@ -49,12 +49,12 @@ def tell_history(options: argparse.Namespace, runs: Path) -> Iterator[str]:
         yield "\n".join(["other keys:", *others])
     if every.unread:
         more = [f"  and {len(every.unread) - _UNREAD_MAX} more"] if len(every.unread) > _UNREAD_MAX else []
-        yield "\n".join(["without:", *(f"  {told}" for told in every.unread[:_UNREAD_MAX]), *more])
+        yield "\n".join(["without:", *(f"  {reason}" for reason in every.unread[:_UNREAD_MAX]), *more])
     if options.csv:
         write_csv(past, options.csv)
         yield f"written to {options.csv}"
     if options.otava:
-        yield told_points(find_change_points(past))
+        yield points_text(find_change_points(past))
 
 
 def of_key(every: Past, key_id: str | None, runs: Path) -> Past:
@@ -101,7 +101,7 @@ def drift(past: Past) -> str:
     """Return how the newest known-good runs stand to those before them."""
     good = past.known_good
     if len(good) < RUNS_MIN:
-        return f"drift: not told before {RUNS_MIN} runs of this key have passed; {len(good)} have"
+        return f"drift not evaluated: {len(good)} of {RUNS_MIN} comparable passing runs"
     lines = [f"drift: the median of the newest {_NEWEST} of {len(good)} runs that passed, beside those before them"]
     for name in shown(past):
         values = past.value(name)
@@ -123,7 +123,7 @@ def write_csv(past: Past, path: Path) -> None:
             )
 
 
-def told_points(points: Sequence[ChangePoint]) -> str:
+def points_text(points: Sequence[ChangePoint]) -> str:
     """Return what Otava found, a line each, the oldest first."""
     if not points:
         return "Otava: no change point"

@@ -1,4 +1,4 @@
-"""Panels as Bokeh figures: one shared time axis, fault windows shaded, nothing told by colour alone.
+"""Panels as Bokeh figures: one shared time axis, fault windows shaded, nothing shown by colour alone.
 
 Text, grid and axis colours are left to the page's style sheet, which Bokeh
 reads from `--bk-*` variables, so that the charts follow the reader's scheme;
@@ -33,7 +33,7 @@ from bokeh.resources import Resources
 from reports.page.curves import Panel
 from reports.page.marks import Mark, Marks
 
-# At least 3:1 against both backgrounds, and told apart by the colour-blind (after Okabe and Ito); dashes help too.
+# At least 3:1 against both backgrounds, and distinct for the colour-blind (after Okabe and Ito); dashes help too.
 _COLOURS = ("#2f7fc1", "#d1661f", "#1f9a76", "#b4619c", "#8c7a12", "#c8453f", "#6d73c9", "#3c96a8")
 _DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot")
 _HATCHES = ("/", ".", "\\", "-", "x", "|", "+", "o")
@@ -68,7 +68,7 @@ def draw(panels: Sequence[Panel], marks: Marks) -> tuple[str, list[str]]:
     for one in figures:
         one.add_tools(CrosshairTool(overlay=crosshair))
     document = Document()
-    # Each root added by itself would have every model of all the others looked through anew.
+    # Each root added by itself would have every model of all the others searched again.
     with document.models.freeze():
         for one in figures:
             document.add_root(one)
@@ -118,9 +118,9 @@ def _timeline(marks: Marks, time_axis: Any) -> Any:
             y="row", left="begin", right="end", height=0.7, source=source,
             fill_color=colour, fill_alpha=alpha, line_color=colour,
         )  # fmt: skip
-        plot.add_tools(_hover([bars], [("", "@name @told"), ("from", "@begin{x}"), ("to", "@end{x}")], begin=_ELAPSED))
+        plot.add_tools(_hover([bars], [("", "@name @note"), ("from", "@begin{x}"), ("to", "@end{x}")], begin=_ELAPSED))
     for mark in marks.phases:
-        # A name wider than its phase would run into the next one; the hover still tells it.
+        # A name wider than its phase would run into the next one; the hover still shows it.
         if mark.end_s - mark.begin_s >= 0.012 * len(mark.name) * marks.end_s:
             plot.add_layout(_text(mark, y=len(rows) - 0.5, x_offset=5, text_baseline="middle"))
     return plot
@@ -171,9 +171,9 @@ def _areas(plot: Any, panel: Panel) -> list[tuple[str, list[Any]]]:
         )  # fmt: skip
         items.append((line.name, [area]))
     tops = plot.scatter("t", f"y{len(panel.lines)}", source=source, size=1, alpha=0)
-    told = [(_plain(line.name), f"@v{n}{{x}}") for n, line in enumerate(panel.lines, start=1)]
+    note = [(_plain(line.name), f"@v{n}{{x}}") for n, line in enumerate(panel.lines, start=1)]
     formats = {f"v{n}": _FORMATS[panel.unit] for n in range(1, len(panel.lines) + 1)}
-    plot.add_tools(_hover([tops], [*told, ("at", "@t{x}")], t=_ELAPSED, **formats))
+    plot.add_tools(_hover([tops], [*note, ("at", "@t{x}")], t=_ELAPSED, **formats))
     return items
 
 
@@ -191,7 +191,7 @@ def _shade(plot: Any, marks: Marks) -> None:
 
 
 def _mark_source(marked: Sequence[Mark], rows: list[str]) -> Any:
-    columns: dict[str, Any] = {"row": rows, "name": [m.name for m in marked], "told": [m.told for m in marked]}
+    columns: dict[str, Any] = {"row": rows, "name": [m.name for m in marked], "note": [m.note for m in marked]}
     columns |= {"begin": [m.begin_s for m in marked], "end": [m.end_s for m in marked]}
     return ColumnDataSource(columns)
 
@@ -215,13 +215,13 @@ def _legend(items: list[tuple[str, list[Any]]]) -> Any:
     )
 
 
-def _hover(drawn: list[Any], told: list[tuple[str, str]], **formats: str) -> Any:
-    """Return a hover of some columns, each with its own words; a column `end` is told as `begin` is."""
+def _hover(drawn: list[Any], note: list[tuple[str, str]], **formats: str) -> Any:
+    """Return a hover of some columns, each with its own words; a column `end` is shown as `begin` is."""
     if "begin" in formats:
         formats["end"] = formats["begin"]
     return HoverTool(
         renderers=drawn,
-        tooltips=told,
+        tooltips=note,
         formatters={f"@{column}": CustomJSHover(code=code) for column, code in formats.items()},
         mode="mouse" if "begin" in formats else "vline",
         visible=False,

@@ -1,7 +1,7 @@
 """What each chart shows: the journal's series, found by their names, as panels of lines thin enough to draw.
 
 No operation and no service is known here. A counter becomes a rate, a
-cumulative time becomes cores, and whatever else a probe recorded gets a panel
+cumulative time becomes cores, and anything else a probe recorded gets a panel
 of its own.
 """
 
@@ -90,7 +90,7 @@ class _Series:
         return [(name, parts[1], parts[2]) for name, parts in split if parts[0] == kind and len(parts) == 3]
 
     def subjects(self, kind: str) -> list[str]:
-        """Return whatever there are series of a kind about."""
+        """Return every subject that has series of a kind."""
         return sorted({subject for _, subject, _ in self.parts(kind)})
 
     def line(self, label: str, name: str) -> tuple[Line, ...]:

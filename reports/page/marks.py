@@ -19,7 +19,7 @@ class Mark:
     name: str
     begin_s: float
     end_s: float
-    told: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ Indices = NDArray[np.intp]
 
 # About one stretch a pixel on a wide screen.
 BUCKETS = 1000
-# A silence this many times the usual step is drawn as a break, not bridged by a line that nobody measured.
+# A silence this many times the usual step is drawn as a break, not bridged by a line without a measurement.
 _GAP_STEPS = 5.0
 
 

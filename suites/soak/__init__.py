@@ -1,1 +1,1 @@
-"""Soak: a steady load for long enough to see what it leaves behind."""
+"""Soak: a steady load for long enough to show leaks, slowdown and loss."""

@@ -35,6 +35,6 @@ REPLIES = Scenario(
     ),
     phases=Phases(steady_s=5.0, warm_up_s=10.0, faults_s=30.0, hold_s=20.0, drain_s=10.0),
     timeline=(At(15.0, 4.0, DownFault("api_redis")),),
-    # So few requests see no smaller leak; the short soak does.
+    # So few requests show no smaller leak; the short soak's do.
     budget=Budget(memory_growth_bytes_per_request=8192.0),
 )

@@ -25,7 +25,7 @@ FOUND_BY = {
 @pytest.mark.soak
 @pytest.mark.twin
 def test_replies_catch(run: Play) -> None:
-    """Every check fails, and says what it saw."""
+    """Every check fails, and says what it observed."""
     decision = run(REPLIES, defects=tuple(FOUND_BY))
     failed = {finding.check: finding.message for finding in decision.findings if finding.verdict is Verdict.FAIL}
     assert set(FOUND_BY.values()) <= set(failed)

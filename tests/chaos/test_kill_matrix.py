@@ -34,7 +34,7 @@ from tests.chaos.matrix import (
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="it is tested by POSIX signals"),
     # The tables of the whole machine are looked at.
-    pytest.mark.xdist_group("firewall"),
+    pytest.mark.apart("chaos/faults/packets"),
 ]
 
 

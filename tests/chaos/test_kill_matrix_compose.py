@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.needs_docker,
     pytest.mark.thorough,
     # The tables of the whole machine are looked at.
-    pytest.mark.xdist_group("firewall"),
+    pytest.mark.apart("chaos/faults/packets"),
     pytest.mark.skipif(sys.platform == "win32", reason="it is tested by POSIX signals"),
 ]
 

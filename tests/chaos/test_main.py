@@ -18,7 +18,7 @@ from harness.root import ROOT
 from tests.chaos.conftest import Toxiproxy
 
 # The tables of the whole machine are looked at.
-pytestmark = pytest.mark.xdist_group("firewall")
+pytestmark = pytest.mark.apart("chaos/faults/packets")
 
 LIMIT_S = 30.0
 LEAVE = """

@@ -22,7 +22,15 @@ def test_numbers_are_rounded_without_an_exponent(value: float, digits: int, text
 @pytest.mark.parametrize(
     ("value", "half_width", "text"),
     [
-        *((2512.0, 286.0, "2500"), (-0.078, 1.43, "0"), (0.2, 286.0, "0"), (34.71, 0.12, "34.7"), (-3.6, 1.0, "-4")),
+        *(
+            (2512.0, 286.0, "2510"),
+            (-0.078, 1.43, "0"),
+            (4.68, 1.03, "4.7"),
+            (0.2, 286.0, "0"),
+            (34.71, 0.42, "34.7"),
+            (-3.6, 1.0, "-3.6"),
+            (-3.6, 3.0, "-4"),
+        ),
         *((5.0, 0.0, "5"), (5.25, math.inf, "5.25"), (-0.004, 0.05, "0")),
     ],
 )
@@ -33,9 +41,9 @@ def test_an_estimate_has_no_digit_beyond_what_is_known(value: float, half_width:
 @pytest.mark.parametrize(
     ("unit", "per", "values", "text"),
     [
-        ("B", "request", (2512.0, 286.0, 1024.0), "2500 B/request (95% CI +/-290)"),
+        ("B", "request", (2512.0, 286.0, 1024.0), "2510 B/request (95% CI +/-290)"),
         ("B", "h", (-2.3e6, 2.029e8, 1e7), "0 MB/h (95% CI +/-200)"),
-        ("B", "request", (2.5e6, 3e5, 1024.0), "2.5 MB/request (95% CI +/-0.3)"),
+        ("B", "request", (2.5e6, 3e5, 1024.0), "2500 kB/request (95% CI +/-300)"),
         ("", "request", (-7.821e-5, 0.00143, 0.005), "0 per 1000 requests (95% CI +/-1.4)"),
         ("", "h", (3.2, 0.4, 6.0), "3.2/h (95% CI +/-0.4)"),
         ("s", "h", (3.2, math.inf, 6.0), "3.2 s/h (95% CI unknown)"),

@@ -3,6 +3,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,13 @@ def test_a_decision_reads_back_as_written(decision: Decision) -> None:
 
 
 def test_numbers_that_json_cannot_hold_are_left_out() -> None:
-    odd = {"nan": math.nan, "inf": -math.inf, "count": np.int64(3), "share": np.float32(0.5), "unit": "B/request"}
+    odd: dict[str, Any] = {
+        "nan": math.nan,
+        "inf": -math.inf,
+        "count": np.int64(3),
+        "share": np.float32(0.5),
+        "unit": "B/request",
+    }
     found = Finding("c", Verdict.PASS, "o", "a", "w", "m", odd)
     assert json.loads(json.dumps(found.figures)) == {"count": 3, "share": 0.5, "unit": "B/request"}
 

@@ -32,4 +32,4 @@ def test_a_condition_comes_true_or_does_not() -> None:
 
 def test_what_a_condition_raises_is_raised() -> None:
     with pytest.raises(KeyError):
-        comes_true(lambda: bool({}["x"]), limit_s=10)
+        comes_true(lambda: {"x": True}["y"], limit_s=10)

@@ -94,15 +94,17 @@ class Session:
     def _try_group(self, copy: Copy, trials: Sequence[Trial]) -> None:
         """Try the mutants of one mirror; where that has nothing that can be run here, all others are to kill them."""
         mirror = trials[0].mirror
-        control = copy.run(mirror, limit_s=_CONTROL_S, marked=self._marked) if mirror else Ended(None, 0.0)
+        control = copy.run(mirror, limit_s=_CONTROL_S, marked=self._marked, every=True) if mirror else Ended(None, 0.0)
+        if control.failed:
+            print(f"left out, for without a mutant they fail as well: {', '.join(control.failed)}", flush=True)
         for trial in trials:
             if not mirror or control.fate is Fate.UNDECIDED:
                 self._note(trial, "no mirror", Ended(0, 0.0))
-            elif control.fate is not Fate.SURVIVED:
+            elif control.code is None or set(mirror).issubset(control.failed):
                 self._note(trial, "control", control, fate=Fate.UNDECIDED)
             else:
                 with copy.broken(trial.mutant, trial.place):
-                    ended = copy.run(mirror, limit_s=limit_s(control), marked=self._marked)
+                    ended = copy.run(mirror, limit_s=limit_s(control), marked=self._marked, but=control.failed)
                 self._note(trial, "mirror", ended)
 
     def _try_rest(self, copy: Copy, trial: Trial) -> None:
@@ -112,10 +114,9 @@ class Session:
 
     def _note(self, trial: Trial, tried: str, ended: Ended, *, fate: Fate | None = None) -> None:
         self.fates[trial.mutant.name] = fate = fate or ended.fate
+        failed = " ".join(ended.failed)
         where = f"{trial.place.path}:{trial.place.source.count(chr(10), 0, trial.place.offset) + 1}"
-        print(
-            f"{fate:<18} {tried:<10} {ended.took_s:6.1f} s  {trial.mutant.name:<44} {where}  {ended.failed}", flush=True
-        )
+        print(f"{fate:<18} {tried:<10} {ended.took_s:6.1f} s  {trial.mutant.name:<44} {where}  {failed}", flush=True)
 
 
 def list_files(root: Path) -> list[PurePosixPath]:

@@ -110,11 +110,21 @@ def symbols(node: ast.AST, within: str = "") -> Iterator[tuple[str, int, int]]:
 
 
 def mirror_of(path: PurePosixPath, root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
-    """Return the tests that mirror a source file: the one of its name, or else those that import its module."""
-    tests = [each for each in paths if each.parts[0] == "tests" and each.name.startswith("test_")]
-    mirror = PurePosixPath("tests", path.parent, f"test_{path.stem}.py")
-    if mirror in tests:
-        return (mirror,)
+    """Return the tests that mirror a source file: those of its name, or else those that import its module.
+
+    Of its name are `test_NAME.py` and every `test_NAME_MORE.py` that mirrors no other file.
+    """
+    every = [*paths]
+    tests = [each for each in every if each.parts[0] == "tests" and each.name.startswith("test_")]
+    mirror = [
+        test
+        for test in tests
+        if test.parent == "tests" / path.parent
+        and f"{test.stem}_".startswith(f"test_{path.stem}_")
+        and (test.stem == f"test_{path.stem}" or path.with_name(test.name.removeprefix("test_")) not in every)
+    ]
+    if mirror:
+        return tuple(sorted(mirror, key=lambda test: len(test.name)))
     return tuple(test for test in tests if imports(test, path, root))
 
 

@@ -117,7 +117,11 @@ def test_what_is_no_mutant_of_its_own_is_refused(table: str, tmp_path: Path) -> 
 def test_the_mirror_is_the_test_of_the_same_name_or_those_that_import_the_module(tmp_path: Path) -> None:
     files = {
         "tests/room/deep/test_a.py": "",
+        "tests/room/deep/test_a_again.py": "",
+        "tests/room/deep/test_a_b.py": "",
+        "tests/room/deep/test_ab.py": "",
         "tests/room/test_b.py": "from room.deep.a import f",
+        "room/deep/a_b.py": "",
         "tests/room/test_c.py": "def test():\n    from room.deep import d",
         "tests/test_e.py": "import room.deep.d",
         "tests/room/lent.py": "import room.deep.d",
@@ -128,11 +132,16 @@ def test_the_mirror_is_the_test_of_the_same_name_or_those_that_import_the_module
     }
     index_of(tmp_path, files)
     paths = [PurePosixPath(path) for path in files]
-    assert mirror_of(PurePosixPath("room/deep/a.py"), tmp_path, paths) == (paths[0],)
-    assert mirror_of(PurePosixPath("room/deep/d.py"), tmp_path, paths) == (paths[2], paths[3])
-    assert mirror_of(PurePosixPath("room/z.py"), tmp_path, paths) == ()
-    near = nearest(PurePosixPath("room/deep/d.py"), tmp_path, [paths[1], paths[0], paths[3]])
-    assert near == [str(paths[n]) for n in (3, 0, 1)]
+
+    def mirror(path: str) -> list[str]:
+        return [str(test) for test in mirror_of(PurePosixPath(path), tmp_path, paths)]
+
+    assert mirror("room/deep/a.py") == ["tests/room/deep/test_a.py", "tests/room/deep/test_a_again.py"]
+    assert mirror("room/deep/d.py") == ["tests/room/test_c.py", "tests/test_e.py"]
+    assert mirror("room/z.py") == []
+    tests = [PurePosixPath(f"tests/{test}.py") for test in ("room/test_b", "room/deep/test_a", "test_e")]
+    near = nearest(PurePosixPath("room/deep/d.py"), tmp_path, tests)
+    assert near == [str(tests[n]) for n in (2, 1, 0)]
 
 
 def test_mutants_are_chosen_by_name_number_and_room() -> None:

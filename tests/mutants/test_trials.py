@@ -78,14 +78,24 @@ def test_a_test_that_never_ends_has_seen_the_mutant(original: Path, copy: Copy) 
 @pytest.mark.parametrize(
     ("tests", "fate", "failed"),
     [
-        (["tests/test_red.py", "tests/test_sums.py"], Fate.KILLED, "tests/test_sums.py::test_total"),
-        (["tests/test_red.py", "tests/test_other.py"], Fate.SURVIVED, ""),
+        (["tests/test_red.py", "tests/test_sums.py"], Fate.KILLED, ("tests/test_sums.py::test_total",)),
+        (["tests/test_red.py", "tests/test_other.py"], Fate.SURVIVED, ()),
     ],
 )
 def test_what_fails_without_a_mutant_proves_nothing(
-    tests: list[str], fate: Fate, failed: str, original: Path, copy: Copy
+    tests: list[str], fate: Fate, failed: tuple[str, ...], original: Path, copy: Copy
 ) -> None:
     mutant = Mutant("a_bug", "room", "total", "sum", "max")
     place = Index(original, map(PurePosixPath, FILES)).find(mutant)
     ended = try_rest(copy, mutant, place, tests, heavy=False)
     assert (ended.fate, ended.failed) == (fate, failed)
+
+
+def test_what_fails_without_a_mutant_can_be_left_out(original: Path, copy: Copy) -> None:
+    tests = ["tests/test_red.py", "tests/test_sums.py"]
+    control = copy.run(tests, limit_s=LIMIT_S, every=True)
+    assert control.failed == ("tests/test_red.py::test_red",)
+    mutant = Mutant("a_bug", "room", "total", "sum", "max")
+    with copy.broken(mutant, Index(original, map(PurePosixPath, FILES)).find(mutant)):
+        ended = copy.run(tests, limit_s=LIMIT_S, but=control.failed)
+    assert (ended.fate, ended.failed) == (Fate.KILLED, ("tests/test_sums.py::test_total",))

@@ -45,11 +45,11 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How pytest ended: its exit code, None when it was stopped at its limit; seconds; the first test that failed."""
+    """How pytest ended: its exit code, None when it was stopped at its limit; seconds; the tests that failed."""
 
     code: int | None
     took_s: float
-    failed: str = ""
+    failed: tuple[str, ...] = ()
 
     @property
     def fate(self) -> Fate:
@@ -89,10 +89,12 @@ class Copy:
             path.write_text(place.source, encoding="utf-8")
             os.utime(path, ns=(former.st_atime_ns, former.st_mtime_ns))
 
-    def run(self, tests: Sequence[str], *, limit_s: float, marked: str = "") -> Ended:
-        """Run tests until one fails."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-        command += ["-p", "tests.mutants.unshrunk", "-m", marked, *tests]
+    def run(
+        self, tests: Sequence[str], *, limit_s: float, marked: str = "", but: Sequence[str] = (), every: bool = False
+    ) -> Ended:
+        """Run tests, without those that `but` names, until one fails, or every one of them."""
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.mutants.unshrunk"]
+        command += [*([] if every else ["-x"]), *(f"--deselect={test}" for test in but), "-m", marked, *tests]
         began_s = time.monotonic()
         if self._stopped:
             raise KeyboardInterrupt
@@ -116,8 +118,8 @@ class Copy:
             raise
         if self._stopped:
             raise KeyboardInterrupt
-        failed = _FAILURE.search(told)
-        return Ended(process.returncode, time.monotonic() - began_s, failed[1].removesuffix(":") if failed else "")
+        failed = dict.fromkeys(_FAILURE.findall(told))
+        return Ended(process.returncode, time.monotonic() - began_s, tuple(failed))
 
     def stop(self) -> None:
         """Interrupt what runs, and run nothing more; from any thread."""
@@ -143,9 +145,9 @@ def try_rest(copy: Copy, mutant: Mutant, place: Place, tests: Sequence[str], *, 
                 ended = copy.run(left, limit_s=_REST_S, marked=marked)
             if ended.fate is not Fate.KILLED or not ended.failed:
                 break
-            if copy.run([ended.failed], limit_s=_REST_S, marked=marked).code == _PASSED:
+            if copy.run(ended.failed, limit_s=_REST_S, marked=marked).code == _PASSED:
                 return ended
-            left.remove(ended.failed.partition("::")[0])
+            left.remove(ended.failed[0].partition("::")[0])
         if ended.fate is Fate.TIMED_OUT:
             return ended
     return Ended(_PASSED, ended.took_s) if ended.code == _NOTHING else ended

@@ -50,7 +50,7 @@ def _of(evidence: Evidence, budget: Budget, service: str, gauge: Gauge) -> Findi
     stretches = (_stretch(evidence, gauge, part) for part in (idle, evidence.calm))
     excess = decide_excess(*stretches, budget=allowed, wander=kind.wander if kind else 0.0)
     scale = growth_scale("B", "h", excess.slope, excess.half_width, allowed)
-    limit, notes = scale.text(allowed), [excess.reason]
+    limit, notes = scale.text(allowed), ["" if excess.verdict is Verdict.PASS else excess.reason]
     if math.isnan(excess.slope):
         observed, notes = f"undecided ({excess.reason})", []
     else:

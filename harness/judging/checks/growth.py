@@ -96,7 +96,7 @@ def check_growth(evidence: Evidence, budget: Budget) -> list[Result]:
     results += [_unmeasured(service, budget) for service in sorted({*evidence.services} - NOT_JUDGED - measured)]
     if undecided:
         names = sorted({str(one.name) for one in undecided})
-        observed = f"undecided for {len(names)} gauges"
+        observed = f"undecided for {len(names)} gauge{'s' if len(names) > 1 else ''}"
         message = f"growth {observed} (informational): {', '.join(names)}"
         results.append(Measurement("growth", observed, "gauges", message, {"undecided": len(names)}))
     return results

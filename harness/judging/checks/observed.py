@@ -54,7 +54,7 @@ def _of_series(source: SeriesSource, names: Sequence[str], asked: SeriesSeen) ->
     seen = _seen([part_of(source, name, asked.when) for name in mine], asked)
     if seen is None:
         return _finding(asked.series, f"not sampled {where}", required, met=False)
-    observed = f"{asked.statistic} {say(seen.value)} {where}"
+    observed = f"{say(seen.value)} ({asked.statistic}) {where}"
     met = asked.wanted.holds(seen.value)
     if met and seen.share < PRESENT and not _surely(asked):
         observed, met = f"{observed} with only {seen.share:.0%} of the samples present", False

@@ -54,7 +54,7 @@ def _judge(source: SeriesSource, service: str, budget: Budget) -> Result:
     share = _share(source, service, collections)
     figures: dict[str, float | str] = {"collections": runs, "freed": freed, "share": share}
     if measured >= _SEEN_MIN and (runs < _COLLECTIONS_MIN or share < _SHARE_MIN):
-        observed = f"{rounded(runs)} collections {_OUTSIDE}, {share:.2%} of the time"
+        observed = f"{runs:.0f} collections {_OUTSIDE}, {share:.2%} of the time"
         message = f"{subject}: {observed} (too few to judge)" + (f"; {pauses}" if pauses else "")
         return Measurement(_CHECK, observed, service, message, figures)
     if measured < _SEEN_MIN:
@@ -71,7 +71,7 @@ def _judge(source: SeriesSource, service: str, budget: Budget) -> Result:
         observed=observed,
         allowed=f"at least {budget.gc_efficiency:g} objects/collection",
         limit=f"at least {budget.gc_efficiency:g}",
-        notes=[f"{rounded(runs)} collections", pauses] if runs else [],
+        notes=[f"{runs:.0f} collections", pauses] if runs else [],
         figures=figures | {"allowed": budget.gc_efficiency, "unit": "objects/collection"},
     )
 

@@ -143,7 +143,7 @@ def _reference(source: SeriesSource, name: str) -> str:
 
 
 def _every_s(ticks: Buckets) -> float:
-    """Return the usual time from a sample to the next, whatever gaps there are."""
+    """Return the usual time from a sample to the next, gaps aside."""
     if not len(ticks.t_s):
         return 1.0
     apart_s = np.diff(ticks.t_s, prepend=0.0) / ticks.n

@@ -19,7 +19,7 @@ from tests.chaos.wires import RUN, skip_without_firewall
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what was acknowledged"),
     # The tables of the whole machine are looked at.
-    pytest.mark.xdist_group("firewall"),
+    pytest.mark.apart("chaos/faults/packets"),
 ]
 
 

@@ -46,7 +46,7 @@ def test_growth_of_nothing_at_all_cannot_be_asked_for(key: str) -> None:
 
 def test_a_budget_cannot_be_changed_in_place() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Budget().recovery_s = 99.0  # type: ignore[misc] # that it is frozen is what is shown
+        Budget().recovery_s = 99.0
 
 
 def test_sources_follow_one_another_key_by_key_and_limit_by_limit() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.criteria.budget import Budget
-from harness.criteria.environment import override_by_environment
+from harness.criteria.environment import read_budget
 from harness.tables import keys_of
 
 ELSE = {"PATH": "/bin", "HW_BUDGETS": "x", "hw_budget_recovery_s": "1 s", "HOME": ""}
@@ -13,12 +13,12 @@ ELSE = {"PATH": "/bin", "HW_BUDGETS": "x", "hw_budget_recovery_s": "1 s", "HOME"
 
 def refused(environ: dict[str, str]) -> list[str]:
     with pytest.raises(ExceptionGroup, match=rf"environment: breaks {len(environ)} rule\(s\)") as caught:
-        override_by_environment(Budget(), ELSE | environ)
+        read_budget(ELSE | environ).over(Budget())
     return [str(error) for error in caught.value.exceptions]
 
 
 def test_only_its_own_variables_are_read() -> None:
-    assert override_by_environment(Budget(), ELSE) == Budget()
+    assert read_budget(ELSE).written() == {}
 
 
 def test_numbers_and_texts_are_those_of_the_file() -> None:
@@ -27,7 +27,7 @@ def test_numbers_and_texts_are_those_of_the_file() -> None:
         "HW_BUDGET_ERROR_FRACTION": "0.01",
         "HW_BUDGET_MEMORY_CEILING_BYTES": "1 GB",
     }
-    changed = override_by_environment(Budget(recovery_s=1.0), ELSE | environ)
+    changed = read_budget(ELSE | environ).over(Budget(recovery_s=1.0))
     assert changed == Budget(recovery_s=30.0, error_fraction=0.01, memory_ceiling_bytes=1e9)
 
 
@@ -36,7 +36,7 @@ def test_the_series_are_an_inline_table() -> None:
         "mine.toml", {"series": {"process.api.fds": {"max": 1}, "process.api.threads": {"max": 5}}}
     )
     text = '{"process.api.fds" = {max = 200}, "process.api.threads" = false}'
-    changed = override_by_environment(before, {"HW_BUDGET_SERIES": text})
+    changed = read_budget({"HW_BUDGET_SERIES": text}).over(before)
     assert {name: limit.max for name, (limit,) in changed.series.items()} == {"process.api.fds": 200.0}
 
 
@@ -76,5 +76,5 @@ def test_series_of_another_type_are_refused() -> None:
 
 @given(st.sampled_from([key for key in keys_of(Budget) if key.endswith("_fraction")]), st.floats(0, 1))
 def test_a_number_survives_its_way_through_text(key: str, value: float) -> None:
-    changed = override_by_environment(Budget(), {f"HW_BUDGET_{key.upper()}": repr(value)})
+    changed = read_budget({f"HW_BUDGET_{key.upper()}": repr(value)}).over(Budget())
     assert changed == Budget().model_copy(update={key: value})

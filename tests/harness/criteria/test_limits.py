@@ -20,7 +20,7 @@ NAMES = ["process.api.fds", "process.auth.fds", "process.api.threads", "generato
 
 
 def on(series: str, *excepted: str) -> set[str]:
-    limit = SeriesLimit(series=series, max=1, **({"excepted": excepted} if excepted else {}))
+    limit = SeriesLimit(series=series, max=1).model_copy(update={"excepted": excepted})
     return {name for name in NAMES if limit.names(name)}
 
 

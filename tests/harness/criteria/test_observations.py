@@ -19,7 +19,10 @@ KEYS = list(dict.fromkeys(key for form in (SeriesSeen, OutcomesSeen, EventSeen) 
 
 
 def parse(tables: object) -> tuple[SeriesSeen | EventSeen, ...]:
-    return cast("Any", read(cast("Any", Listed[Observation]), "mine.toml", tables, where="must_observe"))
+    seen: tuple[SeriesSeen | EventSeen, ...] = read(
+        cast("Any", Listed[Observation]), "mine.toml", tables, where="must_observe"
+    )
+    return seen
 
 
 def one_of(**table: Any) -> Observation:

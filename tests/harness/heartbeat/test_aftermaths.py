@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.heartbeat.aftermaths import PACE_S, Aftermaths, Told
+from harness.heartbeat.aftermaths import PACE_S, Aftermaths, Record
 from harness.heartbeat.looks import Look
 
 HOLD_S = 0.09  # five looks after the first
@@ -15,7 +15,7 @@ class Canary:
 
     def __init__(self, **options: float) -> None:
         self.aftermaths = Aftermaths(hold_s=HOLD_S, **options)
-        self.told: list[Told] = []
+        self.told: list[Record] = []
         self.t_s = 100.0
 
     def hear(self, step: str, fault: str = "down", target: str = "api_redis") -> None:

@@ -166,7 +166,7 @@ def test_a_lookup_that_fails_for_one_service_finds_the_others(monkeypatch: pytes
         raise ConnectionRefusedError(f"tcp://user:secret@{ref.engine}")
 
     monkeypatch.setattr(services, "open_container", refuse)
-    refs = [ContainerRef("redis", "id"), ProcessRef("api", ProcessId.own())]
+    refs: list[ServiceRef] = [ContainerRef("redis", "id"), ProcessRef("api", ProcessId.own())]
     found, _ = Lookup(lambda: refs, Kin()).look(lambda _: True)
     assert found["container.redis"] == Found(reason="ConnectionRefusedError")
     assert found["process.api"].probe is not None

@@ -31,6 +31,8 @@ from harness.tables import (
     validate,
 )
 
+EXCEPT = Field(validation_alias="except", serialization_alias="except")
+
 
 class When(StrEnum):
     CALM = "calm"
@@ -109,7 +111,7 @@ class Shop(Table):
     login: Login | None = None
     logins: Mapping[str, Login] = {}
     floors: Mapping[Literal["cellar", "attic"], Login] = {}
-    excepted: Listed[SeriesName] = Field((), alias="except")
+    excepted: Annotated[Listed[SeriesName], EXCEPT] = ()
     faults: Listed[Annotated[Delay | Cut, Tagged("fault", {"delay": Delay, "cut": Cut})]] = ()
     quoted: Annotated[str, AfterValidator(quoting)] = ""
     token: Annotated[str, AfterValidator(quoting)] = ""

@@ -245,7 +245,7 @@ def test_a_table_is_laid_over_another_key_by_key() -> None:
 
 def test_a_value_cannot_be_changed_in_place() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Shop().staff = 3  # type: ignore[misc] # that it is frozen is what is shown
+        Shop().staff = 3
 
 
 def test_the_environment_s_texts_are_of_the_types_of_their_keys() -> None:

@@ -36,7 +36,7 @@ from harness.load.settings import LoadSettings
 from harness.load.websocket.sockets import Sockets
 from harness.probes.health import http_health
 from harness.records import Outcome
-from harness.verdict import Finding, Verdict, merge
+from harness.verdict import Finding, Verdict, merge, split
 from harness.wait import wait_until
 from tests.harness.canaries import watching
 from tests.harness.runs import evidence, fault
@@ -213,7 +213,8 @@ def test_flapping_recovery(plant: Plant, redis_server: tuple[Program, str], tmp_
             run.wait_for()
         down = fault(injected_s, healed_s, proved_s=injected_s, healing_s=healed_s)
         found = evidence(tmp_path / service.url[-5:], faults=[down], events=run.events)
-        (finding,) = (f for f in check_recovery(found, Budget(recovery_s=2.0)) if f.check == "recovery")
+        findings, _ = split(check_recovery(found, Budget(recovery_s=2.0)))
+        (finding,) = (f for f in findings if f.check == "recovery")
         return finding.verdict
 
     assert recovered(plant("")) is PASS

@@ -9,7 +9,7 @@ import pytest
 from harness.comparison.past import Past
 from harness.errors import EnvironmentMissing, HeavyweatherError
 from reports.history.otava import ChangePoint, figure_tables, find_change_points, otava, read_answer
-from reports.history.table import told_points
+from reports.history.table import points_text
 from tests.harness.pasts import run
 
 # Finds in each test the last run, as Otava would tell of it; keeps what it was given.
@@ -48,7 +48,7 @@ def test_every_figure_that_varies_is_looked_at_and_the_answer_read(tmp_path: Pat
     ]
     assert points[0].before == pytest.approx(0.2, rel=0.02)
     assert points[0].after == pytest.approx(1.2 * points[0].before)
-    told = told_points(points).splitlines()
+    told = points_text(points).splitlines()
     assert told[:1] == ["Otava: change points"]
     assert told[1].startswith(f"  latency_s_p95 +20.0% from {run(6).run_id} on: ")
     arguments, config = json.loads((tmp_path / "given.json").read_text())
@@ -62,7 +62,7 @@ def test_what_never_varies_or_is_of_few_runs_is_not_asked_about() -> None:
     assert set(figure_tables(varying(7))) == {"latency_s_p95", "memory_bytes"}
     assert figure_tables(varying(5)) == {}
     assert find_change_points(varying(5), ["no such program"]) == []
-    assert told_points([]) == "Otava: no change point"
+    assert points_text([]) == "Otava: no change point"
 
 
 def test_a_run_that_is_wrong_is_left_out_and_one_that_is_only_slower_is_not() -> None:

@@ -31,7 +31,7 @@ def test_runs_of_the_newest_runs_key_stand_side_by_side(runs: Path, capsys: pyte
     assert heading.split()[:4] == ["run", "latency_s_p50", "latency_s_p95", "latency_s_p99"]
     assert [line.split()[0] for line in lines] == [run(n).run_id for n in (1, 2, 3)]
     assert [line.split()[-1] for line in lines] == ["-", "errors", "-"]
-    assert told == "drift: not told before 10 runs of this key have passed; 2 have"
+    assert told == "drift not evaluated: 2 of 10 comparable passing runs"
     assert others.splitlines()[1].split() == [other.id, "1", "runs", *str(other).split()]
     assert without == f"without:\n  {run(4).run_id}: left no {FIGURES_NAME}"
 

@@ -25,7 +25,7 @@ from tests.chaos.rounds import as_from_the_ledger, injected
 from tests.chaos.wires import skip_without_firewall, wire
 
 # The tables of the whole machine are looked at.
-pytestmark = pytest.mark.xdist_group("firewall")
+pytestmark = pytest.mark.apart("chaos/faults/packets")
 
 BEFORE = PacketSight(Seen.ANSWERED, 0.001)
 

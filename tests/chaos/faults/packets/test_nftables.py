@@ -25,7 +25,7 @@ from tests.chaos.wires import RUN, Place, place_of_its_own, skip_without_firewal
 from tests.processes import stranger_to
 
 # The tables of the whole machine are looked at.
-pytestmark = pytest.mark.xdist_group("firewall")
+pytestmark = pytest.mark.apart("chaos/faults/packets")
 
 STRANGER = "heavyweatherless_stranger"
 

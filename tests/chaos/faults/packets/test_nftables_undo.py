@@ -15,7 +15,7 @@ from tests.chaos.rounds import as_from_the_ledger
 from tests.chaos.wires import skip_without_firewall
 
 # The tables of the whole machine are looked at.
-pytestmark = pytest.mark.xdist_group("firewall")
+pytestmark = pytest.mark.apart("chaos/faults/packets")
 
 
 def test_a_table_is_deleted_however_often() -> None:

@@ -17,7 +17,7 @@ from tests.chaos.rounds import injected
 from tests.chaos.wires import skip_without_firewall, wire
 
 # The tables of the whole machine are looked at.
-pytestmark = pytest.mark.xdist_group("firewall")
+pytestmark = pytest.mark.apart("chaos/faults/packets")
 
 
 class MemberInMemory:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.criteria.aborts import STATISTICS
 from harness.criteria.limits import INCREASES, SUMS, Range, Statistic, When
-from harness.criteria.observations import STATISTICS, EventSeen, Observation, SeriesSeen
+from harness.criteria.observations import EventSeen, Observation, SeriesSeen
 from harness.judging.checks.observed import check_observed
 from harness.records import Event
 from harness.verdict import Finding, Verdict
@@ -125,9 +126,9 @@ def test_a_part_of_the_run_without_a_sample_shows_nothing() -> None:
 
 def test_amounts_are_told_in_their_units() -> None:
     finding = judged(at_least("process.api.rss_bytes", Statistic.MAX, 2e6), process__api__rss_bytes=[3e6] * SECONDS)
-    assert (finding.observed, finding.allowed) == ("max 3.0 MB after warm-up", ">= 2.0 MB")
+    assert (finding.observed, finding.allowed) == ("3.0 MB (max) after warm-up", ">= 2.0 MB")
     per_s = at_least("load.get.ok", Statistic.SUM_PER_S, 2.0)
-    assert judged(per_s, load__get__ok=[3.0] * SECONDS).observed == "sum_per_s 3/s after warm-up"
+    assert judged(per_s, load__get__ok=[3.0] * SECONDS).observed == "3/s (sum_per_s) after warm-up"
 
 
 RESTARTS = [Event(t_s, "service_restarted", {"service": "api"}) for t_s in (3.0, 45.0, 59.5)]
