@@ -42,7 +42,7 @@ Note = Callable[..., None]
 
 @dataclass
 class _Open:
-    """A fault that is not whole again: its target in hand, what was seen before it, and the look that is awaited."""
+    """A fault that is not undone: its target, what was observed before it, and the observation under way."""
 
     planned: Planned
     aimed: Aimed

@@ -82,13 +82,13 @@ class Link(Protocol):
         """Who asks through the link more than a look does."""
 
     def add(self, name: str, toxic: Toxic) -> None:
-        """Put a toxic on the link."""
+        """Add a toxic to the link."""
 
     def update(self, name: str, toxic: Toxic) -> None:
         """Change a toxic that is on the link; kind and direction stay."""
 
     def remove(self, name: str) -> None:
-        """Take a toxic off; harmless when it is not there."""
+        """Remove a toxic; harmless when it is not there."""
 
     def set_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the one thing it sets
         """Open or close the listener, and with it all connections."""
@@ -126,7 +126,7 @@ class Service(Protocol):
         """See whether it runs and answers, is stopped or gone; `amount` is when it started, Unix seconds."""
 
     def resume_step(self) -> Step:
-        """Return what has it go on after a pause."""
+        """Return the step that resumes it after a pause."""
 
     def start_step(self) -> Step:
         """Return what has it run and answer again after an end."""

@@ -1,4 +1,4 @@
-"""The runner's end of the guardian: starts it before the first fault, renews its lease, and hears of what it did.
+"""The runner's end of the guardian: starts it before the first fault, renews its lease, and records what it did.
 
 The guardian is a process of its own (`chaos.healing.guardian_process`), which heals when the
 runner is gone by any means, or hangs. A runner that was taken for dead

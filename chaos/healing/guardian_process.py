@@ -121,7 +121,7 @@ class Vigil:
     def _take(self, why: str) -> None:
         """Have nothing broken any more, in the one way that the runner cannot miss, then report it."""
         self._taken = True
-        # On a full disk the runner hears of it by its pipe alone.
+        # On a full disk the runner is notified by its pipe alone.
         with contextlib.suppress(OSError):
             self._ledger.with_name(TAKEN_NAME).touch()
         self._tell(f"took over at {_now()}: {why}")

@@ -1,4 +1,4 @@
-"""The undo ledger: what would put a fault back is on the disk before the fault is done.
+"""The undo ledger: what would undo a fault is on the disk before the fault is injected.
 
 One line of JSON a record, each forced to the disk before the call returns; a
 line that a kill or a full disk cut short says nothing, since what it was about

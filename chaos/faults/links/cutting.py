@@ -87,7 +87,7 @@ class HalfOpenFault(OnHop):
 
 
 class _Arming:
-    """Puts a sleeping `reset_peer` on a link. One direction is enough: both sides of a connection reset with it."""
+    """Adds a sleeping `reset_peer` to a link. One direction is enough: both sides of a connection reset with it."""
 
     def __init__(self, link: Link) -> None:
         self._link = link

@@ -90,7 +90,7 @@ class RemoveToxic:
     """`toxic.remove`: a place, and the name of a `toxic`."""
 
     def carry_out(self, args: Mapping[str, object]) -> Force | None:
-        """Take the toxic off. Raises ChaosError."""
+        """Remove the toxic. Raises ChaosError."""
         return None if _gone(args) else mend(args, lambda proxy: proxy.remove(str(args["toxic"])))
 
     def remaining(self, args: Mapping[str, object]) -> str | None:

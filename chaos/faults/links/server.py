@@ -101,7 +101,7 @@ class ContainerRestart:
         with self.place.opened() as container:
             if container is None:
                 raise ChaosError(f"{self.place.service} cannot be started again: its container is gone")
-            # A wedged server hears nothing: no time for a polite end.
+            # A wedged server does not answer a request to stop.
             container.restart(timeout=0)
 
 

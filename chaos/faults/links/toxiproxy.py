@@ -100,7 +100,7 @@ class Proxy:
         return self._name
 
     def add(self, name: str, toxic: Toxic) -> None:
-        """Put a toxic on the link and compare what the server then says. Raises InjectionFailed."""
+        """Add a toxic to the link and compare what the server then says. Raises InjectionFailed."""
         wanted = _to_server(toxic)
         with self._library(f"toxic {name} not added", InjectionFailed) as server:
             self._find(server).add_toxic(
@@ -119,7 +119,7 @@ class Proxy:
         self._compare(name, toxic)
 
     def remove(self, name: str) -> None:
-        """Take a toxic off. Raises ChaosError when the server does not answer or still has it.
+        """Remove a toxic. Raises ChaosError when the server does not answer or still has it.
 
         First it is made to hold nothing back: of a connection whose end has gone the server notices only when it
         writes to it, and while it removes a toxic it waits 5 s for each piece of data that is not read any more.

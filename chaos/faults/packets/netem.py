@@ -58,7 +58,7 @@ class Mangling:
             raise InjectionFailed(f"{' '.join(leaf)} was set and is not there")
 
     def delete(self) -> None:
-        """Take ours off every device; harmless when there is none, or no namespace. Raises ChaosError."""
+        """Remove ours from every device; harmless when there is none, or no namespace. Raises ChaosError."""
         for device in {each["dev"] for each in self._ours() if each["handle"] == ROOT}:
             done = run_in(self.namespace, ["tc", "qdisc", "del", "dev", device, "root", "handle", ROOT])
             if done is not None and done.returncode:
@@ -124,7 +124,7 @@ class DeleteQdisc:
     """`qdisc.delete`: `ProcessId.args` of a process in a container's namespace."""
 
     def carry_out(self, args: Mapping[str, object]) -> None:
-        """Take them off. Raises ChaosError."""
+        """Remove them. Raises ChaosError."""
         _mangling(args).delete()
 
     def remaining(self, args: Mapping[str, object]) -> str | None:

@@ -104,7 +104,7 @@ class ContainerService:
                 raise InjectionFailed(f"{self.name}: {remains}")
 
     def resume_step(self) -> Step:
-        """Return what has it go on after a pause."""
+        """Return the step that resumes it after a pause."""
         return Step("container.unpause", self._place.args())
 
     def start_step(self) -> Step:

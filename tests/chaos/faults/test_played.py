@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from chaos.conductor import Conductor
-from chaos.faults.links.cutting import BlackholeFault, HalfOpenFault, RstLiveFault
+from chaos.faults.fault import Prepared
+from chaos.faults.kinds import KINDS
+from chaos.faults.links.cutting import HalfOpenFault, RstLiveFault
 from chaos.faults.links.down import DownFault
 from chaos.faults.links.endings import LimitDataFault, SlowCloseFault
+from chaos.faults.links.hop import ON_HOP
 from chaos.faults.links.jitter import JitterFault
-from chaos.faults.links.latency import LatencyFault
-from chaos.faults.links.shaping import BandwidthFault, SlicerFault
 from chaos.faults.links.toxiproxy import ToxiproxyLink
 from chaos.healing.actions import ACTIONS
 from chaos.healing.ledger import FILE_NAME, Ledger, read_ledger
@@ -24,18 +25,17 @@ from chaos.undo import undo
 from harness.clock import RealClock
 from harness.records import FaultWindow
 
-# Several at once, several of them on one hop, some that follow each other.
+# Every kind that is made at a proxy, one after another on one hop; beside them some at once on others. What must be
+# prepared changes how all connections of its hop end, so it is on another.
+AT_PROXIES = [kind for kind in KINDS.values() if kind.needs == ON_HOP and not issubclass(kind, Prepared)]
 BUSY = [
-    At(0.0, 1.2, LatencyFault("redis", 0.1)),
-    At(0.1, 0.9, BandwidthFault("redis", 100_000)),
+    *(At(0.7 * n, 0.6, kind("redis", **kind.example)) for n, kind in enumerate(AT_PROXIES)),
     At(0.0, 0.6, SlowCloseFault("http", 0.1, "both")),
+    At(0.1, 1.2, JitterFault("http", 0.1, 0.05)),
+    At(0.7, 0.4, LimitDataFault("http", 1000)),
     At(0.0, 0.6, DownFault("postgres")),
     At(0.7, 0.4, RstLiveFault("postgres")),
-    At(0.7, 0.4, LimitDataFault("http", 1000)),
     At(1.3, 0.4, HalfOpenFault("postgres", 0.2)),
-    At(1.3, 0.4, SlicerFault("http", 200, 0.01)),
-    At(1.3, 1.2, JitterFault("redis", 0.1, 0.05)),
-    At(2.8, 0.4, BlackholeFault("redis")),
 ]
 
 Play = Callable[[Sequence[Planned]], list[FaultWindow]]
@@ -81,6 +81,6 @@ def test_every_one_is_proved_and_healed_beside_the_others(
     undo(preparation.undo(), ACTIONS)
     assert [window.note for window in windows] == [""] * len(BUSY)
     assert all(window.proved_s is not None and window.healed_s is not None for window in windows)
-    assert len([note for note in notes if note["kind"] == "fault_change"]) == 2
+    assert len([note for note in notes if note["kind"] == "fault_change"]) == 3
     assert all(link.state().whole for link in hops.values())
     assert read_ledger(tmp_path / FILE_NAME).open == ()

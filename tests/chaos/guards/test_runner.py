@@ -52,8 +52,8 @@ def test_a_claim_of_this_process_is_its_own_whatever_the_clock_says_by_now() -> 
 
 @pytest.mark.parametrize(
     "runner",
-    # By names that every worker of pytest-xdist finds alike.
-    [pytest.param(f"{os.getpid()}@1.00@elsewhere/x", id="elsewhere"), "", "x", "a@b@c", f"x@y@{machine()}"],
+    [f"{os.getpid()}@1.00@elsewhere/x", "", "x", "a@b@c", f"x@y@{machine()}"],
+    ids=["elsewhere", "empty", "word", "no numbers", "no numbers here"],
 )
 def test_of_a_process_that_cannot_be_seen_the_lease_tells(runner: str) -> None:
     assert not is_gone(claim(runner, left_s=0.1))

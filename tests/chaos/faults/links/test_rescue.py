@@ -127,7 +127,7 @@ def test_p14_a_dial_that_hangs_blocks_its_proxy_alone_until_one_deletes_it(folde
         proxy_of(args).add("late", Latency(0.01))
         proxy_of(args).remove("late")
         assert proxy_of(args).lists_in_time()
-        with pytest.raises(HealFailed, match="; how its server is started is not known"):
+        with pytest.raises(HealFailed, match="blocked dialling its upstream; how its server"):
             mend(args, lambda proxy: proxy.set_enabled(True), limit_s=HANGS_S)
         assert proxy_of(args).lists_in_time()
         with pytest.raises(ChaosError, match=r"hop: not created again: .*timed out"):
