@@ -15,6 +15,9 @@ import pytest
 
 from harness.root import ROOT
 from harness.signals import handle_inherited
+from tests.stores import postgres_child, postgres_dsn, redis_child
+
+__all__ = ["postgres_child", "postgres_dsn", "redis_child"]  # fixtures for every room
 
 # Children of tests find the default signals, however pytest was started.
 handle_inherited()

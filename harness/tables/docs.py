@@ -60,9 +60,9 @@ def _made(name: str) -> str:
 
 
 def _default(field: Mapping[str, Any]) -> str:
-    """Return a field's default as a file would have it; empty where it is nothing."""
+    """Return a field's default as a file would have it; empty where it is nothing, or a table of its own."""
     value = field.get("default")
-    if value in (None, [], {}, ""):
+    if value in (None, [], "") or isinstance(value, Mapping):
         return ""
     if quantity := QUANTITIES.get(field.get(MARK, "")):
         value = quantity.write(value)

@@ -30,7 +30,6 @@ from infra.local.redis_server import find_redis, redis_program
 from infra.ports import free_ports
 from infra.processes import Program, start
 from infra.toxiproxy.server import find_or_build, toxiproxy_program
-from tests.harness.conftest import postgres_server
 
 LIMIT_S = 15.0
 
@@ -83,12 +82,6 @@ def redis_port(folder: Path) -> Iterator[int]:
     program = redis_program(find_redis(), port=port, folder=folder)
     with running(program, lambda: redis_health("127.0.0.1", port)):
         yield port
-
-
-@pytest.fixture(scope="session")
-def postgres_dsn() -> Iterator[str]:
-    with postgres_server() as (_, dsn):
-        yield dsn
 
 
 @pytest.fixture(scope="session")

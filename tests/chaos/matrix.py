@@ -86,6 +86,8 @@ _ELSEWHERE: Faults = {
     "pause": {},
 }
 TOGETHER = [(kind, {**IN_CONTAINERS[kind], **other}) for kind, other in _ELSEWHERE.items()]
+# Of each means of undoing one: a toxic that is armed beforehand, a packet filter, a signal, a file, connections.
+QUICK = {"rst_live", "partition", "pause", "fill_disk", "exhaust_connections"}
 # For a start.
 BY_HAND = {"down", "fill_disk", "kill", "squeeze"}
 # What has no inverse has no step between the undoing and its end.
@@ -226,15 +228,19 @@ def disk() -> Iterator[Path | None]:
         yield made
 
 
-def cells(faults: Faults) -> list[tuple[str, str]]:
-    """Return the (kind, step) pairs to go through: all, or for each kind one in turn and for the first one all."""
+def cells(faults: Faults) -> list[object]:
+    """Return the (kind, step) pairs to go through: all, or for each kind one in turn and for the first one all.
+
+    Of kinds that are undone by the same means, `make test` goes through one.
+    """
     first = "latency"
     others = [kind for kind in faults if kind != first]
     every = {kind: [step for step in STEPS if step != "undoing" or kind not in NOTHING_TO_UNDO] for kind in faults}
     if WHOLE_MATRIX:
         return [(kind, step) for kind, steps in every.items() for step in steps]
     some = [(kind, every[kind][number % len(every[kind])]) for number, kind in enumerate(others)]
-    return [(first, step) for step in every[first]] + some
+    marked = [pytest.param(*cell, marks=[] if cell[0] in QUICK else pytest.mark.thorough) for cell in some]
+    return [*((first, step) for step in every[first]), *marked]
 
 
 def by_hand(faults: Faults) -> list[str]:

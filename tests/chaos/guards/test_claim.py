@@ -16,7 +16,7 @@ from harness.errors import NotReady, Refused
 from harness.probes.health import redis_health
 from infra.local.redis_server import find_redis, redis_program
 from infra.ports import free_ports
-from tests.harness.conftest import running
+from tests.stores import running
 
 OURS = Claim("n1", "run-1", "1@2.00@here", 300.0)
 THEIRS = Claim("n2", "run-2", "3@4.00@there", 300.0)

@@ -20,20 +20,22 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 
 
-def _page(folder: Path) -> str:
-    return write_reports(folder).read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draw the page of one run for all that only look at it."""
+    return write_reports(write_run(tmp_path_factory.mktemp("drawn") / "run"))
 
 
-def test_the_verdict_and_its_reason_come_before_any_script(tmp_path: Path) -> None:
-    page = _page(write_run(tmp_path / "run"))
+def test_the_verdict_and_its_reason_come_before_any_script(drawn: Path) -> None:
+    page = drawn.read_text(encoding="utf-8")
     head = page[: page.index("<script")]
     assert head.index("FAIL") < head.index("12.4 s (last bad") < head.index("Findings")
     assert "make soak-short" in head
     assert "recovery time: mean 6.7 s" in head
 
 
-def test_nothing_is_fetched_from_anywhere(tmp_path: Path) -> None:
-    page = _page(write_run(tmp_path / "run"))
+def test_nothing_is_fetched_from_anywhere(drawn: Path) -> None:
+    page = drawn.read_text(encoding="utf-8")
     markup = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     assert re.findall(r"""(?:src|href)=["'](?!data:)([^"']*)["']""", markup)  # the links to the files beside it
     assert "://" not in markup
@@ -44,11 +46,13 @@ def test_hostile_text_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     finding = Finding(evil, Verdict.FAIL, evil, evil, evil, evil)
     events = [*EVENTS, Event(50.0, evil, {evil: evil})]
-    page = _page(write_run(tmp_path / "run", findings=(*FINDINGS, finding), events=events, services=["api", evil]))
+    folder = write_run(tmp_path / "run", findings=(*FINDINGS, finding), events=events, services=["api", evil])
+    page = write_reports(folder).read_text(encoding="utf-8")
     assert evil not in page
     assert "&lt;script&gt;alert(1)" in page
 
 
+@pytest.mark.thorough
 def test_two_days_at_one_tick_a_second_make_a_page_of_a_few_megabytes(tmp_path: Path) -> None:
     # A twelfth of 48 h is past every thinning bound, so the page would be no larger for the whole.
     page = write_reports(write_run(tmp_path / "run", ticks=14_400))
@@ -65,8 +69,7 @@ def test_times_and_values_are_told_as_people_read_them() -> None:
 
 @pytest.mark.needs_browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH; on Debian: apt-get install chromium")
-def test_a_browser_draws_it_without_a_network_or_a_complaint(tmp_path: Path) -> None:
-    page_path = write_reports(write_run(tmp_path / "run"))
+def test_a_browser_draws_it_without_a_network_or_a_complaint(drawn: Path) -> None:
     complaints: list[str] = []
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
@@ -78,15 +81,15 @@ def test_a_browser_draws_it_without_a_network_or_a_complaint(tmp_path: Path) -> 
             "request",
             lambda request: None if request.url.startswith(("file:", "data:", "blob:")) else _fetched(request),
         )
-        page.goto(page_path.as_uri())
+        page.goto(drawn.as_uri())
         assert page.get_by_role("heading", name="FAIL").is_visible()
         page.wait_for_function("Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle", timeout=30_000)
-        drawn = page.evaluate("document.querySelectorAll('.chart').length")
+        charts = page.evaluate("document.querySelectorAll('.chart').length")
         ranges = page.evaluate("new Set(Bokeh.documents[0].roots().map(root => root.x_range.id)).size")
         spike = page.evaluate("Math.max(...Bokeh.documents[0].roots().map(r => r.x_range.end))")
         browser.close()
     assert complaints == []
-    assert drawn > 8
+    assert charts > 8
     assert ranges == 1  # one time axis: what zooms one chart zooms all
     assert spike > 149
 

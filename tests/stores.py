@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis servers of the tests' own, for whatever asks them."""
+"""PostgreSQL and Redis servers of the tests' own, for every test that asks for one."""
 
 import os
 import signal
