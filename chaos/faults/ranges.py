@@ -66,8 +66,11 @@ class Checked:
 
     def __post_init__(self) -> None:
         """Raise ValueError, `NAME = VALUE: RULE`, for the first rule broken."""
-        broken = ((name, rule) for name, hint in hints_of(type(self)) if (rule := _broken(hint, getattr(self, name))))
-        for name, rule in (*broken, *self.check()):
+        record: type = type(self)
+        for name, check in _checks_of(record):
+            if rule := check.broken(getattr(self, name)):
+                raise ValueError(f"{name} = {getattr(self, name)!r}: {rule}")
+        for name, rule in self.check():
             raise ValueError(f"{name} = {getattr(self, name)!r}: {rule}")
 
     def check(self) -> Iterable[tuple[str, str]]:
@@ -114,15 +117,28 @@ def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     return hint, ()
 
 
-def _broken(hint: Any, value: Any) -> str | None:
-    """Return the rule that a field's value breaks; None is right wherever the type allows it."""
-    plain, _ = _parts(hint)
-    if value is None:
-        return None
-    if (choices := choices_of(hint)) and value not in choices:
-        return f"must be one of {', '.join(map(str, choices))}"
-    if plain is str and not str(value).strip():
-        return "must be a text that is not empty"
-    if (span := range_of(hint)) and (rule := span.broken(value)):
-        return rule
-    return "must be a whole number" if plain is int and value != int(value) else None
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What a field's type asks of its value; None is right wherever the type allows it."""
+
+    plain: Any
+    span: Within | None
+    choices: tuple[Any, ...]
+
+    def broken(self, value: Any) -> str | None:
+        """Return the rule that a value breaks, or None."""
+        if value is None:
+            return None
+        if self.choices and value not in self.choices:
+            return f"must be one of {', '.join(map(str, self.choices))}"
+        if self.plain is str and not str(value).strip():
+            return "must be a text that is not empty"
+        if self.span and (rule := self.span.broken(value)):
+            return rule
+        return "must be a whole number" if self.plain is int and value != int(value) else None
+
+
+@cache
+def _checks_of(record: type) -> tuple[tuple[str, _Check], ...]:
+    """Return what is asked of each field: kept, for a timeline may have a hundred thousand records."""
+    return tuple((name, _Check(_parts(hint)[0], range_of(hint), choices_of(hint))) for name, hint in hints_of(record))
