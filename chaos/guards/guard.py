@@ -39,7 +39,7 @@ _held: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class GuardedStore:
     """A data store by both ways to it: past the proxies, also in a hurry, and through the proxy of `hop`."""
 
     store: str
@@ -68,7 +68,7 @@ class Guard:
     """
 
     def __init__(
-        self, run_id: str, doors: Sequence[Door], *, lease_s: float = _LEASE_S, clock: Clock | None = None
+        self, run_id: str, doors: Sequence[GuardedStore], *, lease_s: float = _LEASE_S, clock: Clock | None = None
     ) -> None:
         self._doors = tuple(doors)
         self._claim = Claim(secrets.token_hex(16), run_id, own_runner(), lease_s)
@@ -122,13 +122,13 @@ class Guard:
         _held.discard(self._claim.nonce)
         return left
 
-    def _lay(self, door: Door) -> None:
+    def _lay(self, door: GuardedStore) -> None:
         # Before it is there, or another thread of this process could take it for a released one.
         _held.add(self._claim.nonce)
         if (held := door.direct.lay(self._claim, _gives_way)) is not None:
             raise Refused(f"{door.store} is claimed by {told(held)}: two runs on one stack would break each other")
 
-    def _check(self, door: Door) -> None:
+    def _check(self, door: GuardedStore) -> None:
         ends_s = self._clock.now_s() + _PATIENCE_S
         while True:
             try:
@@ -140,7 +140,7 @@ class Guard:
                     raise Refused(f"the owner of {door.store} is unknown: {error}") from error
                 self._clock.sleep_s(_AGAIN_S)
 
-    def _look(self, door: Door) -> None:
+    def _look(self, door: GuardedStore) -> None:
         # Before the look: what comes after it is not excused by it.
         with self._lock:
             touched = door.store in self._touched
@@ -157,7 +157,7 @@ class Guard:
             with self._lock:
                 self._touched.discard(door.store)
 
-    def _way(self, door: Door) -> tuple[ClaimedStore, str]:
+    def _way(self, door: GuardedStore) -> tuple[ClaimedStore, str]:
         """Return whom to ask now, and what that is called."""
         if self._is_broken(door.store):
             return door.brief, door.store
@@ -165,7 +165,7 @@ class Guard:
             return door.direct, door.store
         return door.proxied, f"what is behind the proxy of {door.hop}"
 
-    def _lay_again(self, door: Door, *, touched: bool) -> None:
+    def _lay_again(self, door: GuardedStore, *, touched: bool) -> None:
         """Claim again a store that may have lost its claim, because of a fault of ours or as caches lose things."""
         if door.direct.lasting or door.direct.read() is not None:
             return

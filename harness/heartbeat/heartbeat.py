@@ -34,7 +34,7 @@ _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUF
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class HealthEndpoint:
     """Where to ask: plain HTTP at a numeric `host`.
 
     `path` should answer 2xx only when everything behind it works. With `any_answer` it is one that knows nothing
@@ -80,7 +80,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        door: Door,
+        door: HealthEndpoint,
         *,
         now_s: Callable[[], float],
         note: Callable[..., object],

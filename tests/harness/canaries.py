@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from harness.heartbeat.heartbeat import Door, Heartbeat
+from harness.heartbeat.heartbeat import HealthEndpoint, Heartbeat
 from harness.records import Event
 from harness.wait import wait_until
 from tests.harness.servers import LIMIT_S
@@ -18,7 +18,7 @@ HOLD_S = 0.1
 class Run:
     """Notes what happens as a recorder does, and keeps what the canary tells; its first second is `epoch_s`."""
 
-    def __init__(self, door: Door, *, epoch_s: float = 0.0, **options: float) -> None:
+    def __init__(self, door: HealthEndpoint, *, epoch_s: float = 0.0, **options: float) -> None:
         self._began_s = time.perf_counter() - epoch_s
         self.canary = Heartbeat(door, now_s=self.now_s, note=self.note, **({"hold_s": HOLD_S} | options))
         self.events: list[Event] = []
@@ -49,7 +49,7 @@ class Run:
 @contextlib.contextmanager
 def watching(port: int, **options: float) -> Iterator[Run]:
     """Run a canary that asks at a port of this machine."""
-    run = Run(Door("127.0.0.1", port), **options)
+    run = Run(HealthEndpoint("127.0.0.1", port), **options)
     try:
         yield run
     finally:

@@ -19,7 +19,7 @@ from chaos.faults.links.toxiproxy import Proxy
 from chaos.guards.claim import Claim
 from chaos.guards.claim_postgres import PostgresStore
 from chaos.guards.claim_redis import KEY, RedisStore
-from chaos.guards.guard import Door, Guard
+from chaos.guards.guard import Guard, GuardedStore
 from chaos.guards.runner import machine
 from harness.clock import ManualClock
 from harness.errors import Refused
@@ -53,8 +53,8 @@ class Stage:
 
     def guard(self, run_id: str = "run-1", **more: object) -> Guard:
         doors = [
-            Door.postgres(self.dsn, proxied=through(self.dsn, self.door("api_postgres"))),
-            Door.redis(self.url, proxied=through(self.url, self.door("api_redis"))),
+            GuardedStore.postgres(self.dsn, proxied=through(self.dsn, self.door("api_postgres"))),
+            GuardedStore.redis(self.url, proxied=through(self.url, self.door("api_redis"))),
         ]
         return Guard(run_id, doors, **more)  # type: ignore[arg-type] # what a test says of it
 
@@ -185,9 +185,9 @@ def test_a_link_that_is_down_without_us_is_refused(stage: Stage) -> None:
 @pytest.mark.parametrize("store", ["postgres", "redis"])
 def test_a_proxy_that_leads_elsewhere_is_refused(stage: Stage, store: str) -> None:
     # Another database of the same server is as good as another server: it has no claim, or another's.
-    ways: dict[str, Callable[[], Door]] = {
-        "postgres": lambda: Door.postgres(stage.dsn, proxied=stage.dsn.replace("/postgres", "/template1")),
-        "redis": lambda: Door.redis(stage.url, proxied=stage.url.replace("/0", "/1")),
+    ways: dict[str, Callable[[], GuardedStore]] = {
+        "postgres": lambda: GuardedStore.postgres(stage.dsn, proxied=stage.dsn.replace("/postgres", "/template1")),
+        "redis": lambda: GuardedStore.redis(stage.url, proxied=stage.url.replace("/0", "/1")),
     }
     guard = Guard("run-1", [ways[store]()])
     guard.claim()

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness.heartbeat.heartbeat import Door
+from harness.heartbeat.heartbeat import HealthEndpoint
 from harness.wait import wait_until
 from tests.harness.canaries import watching
 from tests.harness.load.links import taken_port
@@ -111,7 +111,7 @@ def test_nothing_but_a_good_answer_counts(answer: Answer) -> None:
 
 
 def test_a_path_that_knows_nothing_of_what_is_behind_it_is_good_for_any_answer_of_the_service_itself() -> None:
-    lenient, strict = Door("127.0.0.1", 80, "/", any_answer=True), Door("127.0.0.1", 80)
+    lenient, strict = HealthEndpoint("127.0.0.1", 80, "/", any_answer=True), HealthEndpoint("127.0.0.1", 80)
     statuses = (200, 302, 404, 429, 500, 503)
     assert [lenient.accepts(status) for status in statuses] == [True, True, True, False, False, False]
     assert [strict.accepts(status) for status in statuses] == [True, False, False, False, False, False]
