@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, cast
 
 from chaos.faults.fault import Adjustable, Aimed
-from chaos.healing.ledger import Entry, Ledger
+from chaos.healing.ledger import Ledger, UndoEntry
 from chaos.profile.timeline import Change, Planned
 from chaos.sight import Seen, Sight
 from chaos.targets import Targets
@@ -134,7 +134,7 @@ class Conductor:
         before = self._best_look(aimed)
         self.windows[planned] = FaultWindow(fault.kind, fault.target, self._now_s(), None, None, None)
         expires_s = time.time() + planned.heal_s - planned.inject_s + _OVERTIME_S
-        self._ledger.open(Entry(planned.name, fault.kind, fault.target, tuple(aimed.undo()), expires_s))
+        self._ledger.open(UndoEntry(planned.name, fault.kind, fault.target, tuple(aimed.undo()), expires_s))
         # Remembered before the first change, so that a half-made one is undone too.
         opened = self._open[planned] = _Open(planned, aimed, before)
         self._tell("injected", planned)

@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from chaos.healing.actions import ACTIONS
     from chaos.healing.guardian import Guardian
     from chaos.healing.heal import clear, heal_all
-    from chaos.healing.ledger import Entry, Ledger
+    from chaos.healing.ledger import Ledger, UndoEntry
 
 # Resolved at their first use: the guardian starts as `-m chaos.healing.guardian_process`, not to be loaded twice.
 _FROM = {
     "ACTIONS": "chaos.healing.actions",
-    "Entry": "chaos.healing.ledger",
+    "UndoEntry": "chaos.healing.ledger",
     "Guardian": "chaos.healing.guardian",
     "Ledger": "chaos.healing.ledger",
     "clear": "chaos.healing.heal",
     "heal_all": "chaos.healing.heal",
 }
 
-__all__ = ["ACTIONS", "Entry", "Guardian", "Ledger", "clear", "heal_all"]
+__all__ = ["ACTIONS", "Guardian", "Ledger", "UndoEntry", "clear", "heal_all"]
 
 
 def __getattr__(name: str) -> object:

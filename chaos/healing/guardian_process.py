@@ -22,7 +22,7 @@ from pathlib import Path
 
 from chaos.healing.actions import ACTIONS
 from chaos.healing.heal import heal
-from chaos.healing.ledger import TAKEN_NAME, Entry, Records, read_ledger
+from chaos.healing.ledger import TAKEN_NAME, Records, UndoEntry, read_ledger
 from chaos.healing.lock import turn
 from harness.errors import ChaosError
 from harness.identity import runs
@@ -128,7 +128,7 @@ class Vigil:
         with contextlib.suppress(ChaosError), contextlib.closing(Records(self._ledger)) as records:
             records.tell("guardian", why=why, unix_s=time.time())
 
-    def _heal(self, entries: Sequence[Entry], *, for_good: bool) -> bool:
+    def _heal(self, entries: Sequence[UndoEntry], *, for_good: bool) -> bool:
         healing = heal(self._ledger, entries, ACTIONS, by="guardian", limit_s=self._insist_s, for_good=for_good)
         for line in healing.put_back:
             self._tell(f"put back {line}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chaos.faults.packets import nftables as firewall
 from chaos.healing.actions import ACTIONS
-from chaos.healing.ledger import FILE_NAME, Entry, Past, Records, read_ledger
+from chaos.healing.ledger import FILE_NAME, Past, Records, UndoEntry, read_ledger
 from chaos.healing.lock import turn
 from chaos.undo import Actions, undo
 from harness.errors import ChaosError, HealFailed
@@ -37,7 +37,7 @@ class Healing:
 class Attempt:
     """An entry, and its error; None once it was observed whole. `forced` is what that took, if force."""
 
-    entry: Entry
+    entry: UndoEntry
     error: str | None = "not tried"
     forced: str = ""
 
@@ -51,7 +51,7 @@ class Attempt:
             self.error = _explain(error)
 
 
-def put_back(entries: Sequence[Entry], actions: Actions, *, limit_s: float = INSIST_S) -> list[Attempt]:
+def put_back(entries: Sequence[UndoEntry], actions: Actions, *, limit_s: float = INSIST_S) -> list[Attempt]:
     """Undo entries, the last first, until none of them has an error or `limit_s` seconds are over.
 
     What can be reached only once something else is undone comes in the next round; that an entry was undone counts
@@ -73,7 +73,7 @@ def put_back(entries: Sequence[Entry], actions: Actions, *, limit_s: float = INS
 
 def heal(
     path: Path,
-    entries: Sequence[Entry],
+    entries: Sequence[UndoEntry],
     actions: Actions,
     *,
     by: str,
@@ -155,12 +155,12 @@ def unknown_tables(runs: Path) -> list[str]:
     return [line for line in firewall.residue() if not known.intersection(line.split())]
 
 
-def _left(past: Past) -> tuple[Entry, ...]:
+def _left(past: Past) -> tuple[UndoEntry, ...]:
     """Return what is open of a ledger whose runner is gone."""
     return () if past.runner and past.runner.lives else past.open
 
 
-def _look(entry: Entry, actions: Actions) -> str | None:
+def _look(entry: UndoEntry, actions: Actions) -> str | None:
     """Return the error of an entry that was undone a moment ago, or None."""
     try:
         for step in entry.steps:
@@ -171,7 +171,7 @@ def _look(entry: Entry, actions: Actions) -> str | None:
     return None
 
 
-def _words(entry: Entry) -> str:
+def _words(entry: UndoEntry) -> str:
     return "; ".join(str(step) for step in reversed(entry.steps)) or "nothing was to be undone"
 
 

@@ -29,7 +29,7 @@ TAKEN_NAME = "undo.taken"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class UndoEntry:
     """One fault that may have to be undone: its name in the run, what it is, the steps, and when it outlives itself.
 
     `expires_unix_s` is in seconds since the Unix epoch: past it, the guardian undoes it in any case.
@@ -54,7 +54,7 @@ class Past:
 
     runner: ProcessId | None
     part: int
-    open: tuple[Entry, ...]
+    open: tuple[UndoEntry, ...]
 
 
 class Records:
@@ -126,7 +126,7 @@ class Ledger(Records):
                 self.close()
                 raise
 
-    def open(self, entry: Entry) -> None:
+    def open(self, entry: UndoEntry) -> None:
         """Write down what will undo a fault; when this returns, it may be done. Raises ChaosError: then it may not."""
         steps = [{"action": step.action, "args": dict(step.args)} for step in entry.steps]
         about = {"fault": entry.fault, "target": entry.target, "expires_unix_s": entry.expires_unix_s}
@@ -150,7 +150,7 @@ def read_ledger(path: Path) -> Past:
 
     Raises ChaosError when it cannot be read, or holds a whole line that no ledger would hold.
     """
-    entries: dict[str, Entry] = {}
+    entries: dict[str, UndoEntry] = {}
     runner: ProcessId | None = None
     part = 0
     try:
@@ -180,11 +180,11 @@ def read_ledger(path: Path) -> Past:
     return Past(runner, part, tuple(entries.values()))
 
 
-def _entry(record: Mapping[str, object]) -> Entry:
+def _entry(record: Mapping[str, object]) -> UndoEntry:
     steps = record["steps"]
     if not isinstance(steps, Sequence) or not all(isinstance(step["args"], Mapping) for step in steps):
         raise TypeError(steps)
-    return Entry(
+    return UndoEntry(
         name=str(record["name"]),
         fault=str(record["fault"]),
         target=str(record["target"]),

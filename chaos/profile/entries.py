@@ -11,7 +11,7 @@ from chaos.faults.fault import Drawn, Fault, can_be_ramped, is_adjustable
 from chaos.faults.kinds import KINDS
 from chaos.faults.ranges import values_of
 from chaos.profile.swizzle import Swizzle
-from chaos.profile.timeline import STEPS_MAX, At, Change, Entry, Every, Planned, Ramp, expand
+from chaos.profile.timeline import STEPS_MAX, At, Change, Every, Planned, Ramp, TimelineEntry, expand
 from harness.tables import (
     ByHand,
     Duration,
@@ -34,7 +34,7 @@ class _Form(Table):
 
     changes: ClassVar[str] = ""
 
-    def entry(self, fault: Fault, changes: tuple[Change, ...]) -> Entry:
+    def entry(self, fault: Fault, changes: tuple[Change, ...]) -> TimelineEntry:
         """Return the entry. Raises ValueError."""
         raise NotImplementedError
 
@@ -47,7 +47,7 @@ class Once(_Form):
     for_s: Annotated[PositiveDuration, Field(validation_alias="for", serialization_alias="for")]
     """How long it lasts."""
 
-    def entry(self, fault: Fault, changes: tuple[Change, ...]) -> Entry:
+    def entry(self, fault: Fault, changes: tuple[Change, ...]) -> TimelineEntry:
         """Return the entry. Raises ValueError."""
         del changes
         return At(self.at, self.for_s, fault)
@@ -65,7 +65,7 @@ class Repeated(Once):
     spread: Duration = 0.0
     """Each time it begins up to so much later, drawn from the seed."""
 
-    def entry(self, fault: Fault, changes: tuple[Change, ...]) -> Entry:
+    def entry(self, fault: Fault, changes: tuple[Change, ...]) -> TimelineEntry:
         """Return the entry. Raises ValueError."""
         del changes
         return Every(self.at, self.every, self.for_s, fault, self.times, self.until, self.spread)
@@ -78,7 +78,7 @@ class Ramped(Once):
     steps: Annotated[int, Field(ge=2, le=STEPS_MAX)] = 10
     """How many levels it has, both ends among them."""
 
-    def entry(self, fault: Fault, changes: tuple[Change, ...]) -> Entry:
+    def entry(self, fault: Fault, changes: tuple[Change, ...]) -> TimelineEntry:
         """Return the entry. Raises ValueError."""
         return Ramp(self.at, self.for_s, fault, changes[0].fault, self.steps)
 
@@ -105,7 +105,7 @@ class Recorded(_Form):
     heal_s: Duration
     """When it is healed."""
 
-    def entry(self, fault: Fault, changes: tuple[Change, ...]) -> Entry:
+    def entry(self, fault: Fault, changes: tuple[Change, ...]) -> TimelineEntry:
         """Return the entry. Raises ValueError."""
         return Planned(self.inject_s, self.heal_s, fault, course=changes)
 
@@ -124,7 +124,7 @@ def _form_of(table: Mapping[Any, Any]) -> type[_Form]:
     return next((form for form, keys in own.items() if keys & table.keys()), Once)
 
 
-def read_entry(value: Any) -> Entry:
+def read_entry(value: Any) -> TimelineEntry:
     """Return the entry that a table describes. Raises pydantic's ValidationError, or a rule for what is no table."""
     if not isinstance(value, Mapping):
         raise rule('must be a table such as { at = "5 s", for = "10 s", ... }', hidden=isinstance(value, str))
@@ -134,10 +134,10 @@ def read_entry(value: Any) -> Entry:
     with found.at(value):
         entry = validate(Swizzled, value).swizzled()
     found.finish()
-    return cast("Entry", entry)
+    return cast("TimelineEntry", entry)
 
 
-def _read_fault_entry(value: Mapping[str, Any]) -> Entry:
+def _read_fault_entry(value: Mapping[str, Any]) -> TimelineEntry:
     form, name = _form_of(value), value.get("fault")
     kind = KINDS.get(name) if isinstance(name, str) else None
     parameters = keys_of(kind) if kind else ()
@@ -159,7 +159,7 @@ def _read_fault_entry(value: Mapping[str, Any]) -> Entry:
             with found.at(value):
                 entry = times.entry(fault, changes)
     found.finish()
-    return cast("Entry", entry)
+    return cast("TimelineEntry", entry)
 
 
 def _changes(
@@ -238,7 +238,7 @@ def _object(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
     }
 
 
-def _check_together(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+def _check_together(entries: tuple[TimelineEntry, ...]) -> tuple[TimelineEntry, ...]:
     _ = expand(entries, seed=0)
     return entries
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
-from chaos.profile.timeline import Entry, Planned, expand, last_heal_s
+from chaos.profile.timeline import Planned, TimelineEntry, expand, last_heal_s
 from harness.criteria import Abort, Budget, Observation
 from harness.load import DeclaredOperations, LoadSettings, LoadTable, Ramp, Stage, constant, override
 from harness.tables import Duration, table
@@ -68,7 +68,7 @@ class Scenario:
     name: str
     load: LoadSettings
     phases: Phases = field(default_factory=Phases)
-    timeline: tuple[Entry, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
     shape: tuple[Stage, ...] = ()
     budget: Budget = field(default_factory=Budget)
     must_observe: tuple[Observation, ...] = ()

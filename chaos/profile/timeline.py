@@ -81,10 +81,10 @@ class Planned:
         yield self
 
 
-class Entry(Protocol):
+class TimelineEntry(Protocol):
     """One line of a timeline; times in seconds since the start of the fault phase."""
 
-    def scaled(self, time_scale: float) -> Entry:
+    def scaled(self, time_scale: float) -> TimelineEntry:
         """Return the entry with all its times multiplied by `time_scale`."""
 
     def spans(self) -> Iterator[Planned]:
@@ -227,7 +227,7 @@ class Ramp:
         return level
 
 
-def expand(entries: Sequence[Entry], *, seed: int, time_scale: float = 1.0) -> list[Planned]:
+def expand(entries: Sequence[TimelineEntry], *, seed: int, time_scale: float = 1.0) -> list[Planned]:
     """Return the schedule in the order of injection, all times multiplied by `time_scale`.
 
     The same entries, seed and scale give the same schedule; what one entry draws depends on its place in the timeline
@@ -242,7 +242,7 @@ def expand(entries: Sequence[Entry], *, seed: int, time_scale: float = 1.0) -> l
     return [dataclasses.replace(p, number=number) for number, p in enumerate(sorted(planned, key=_order), 1)]
 
 
-def last_heal_s(entries: Sequence[Entry]) -> float:
+def last_heal_s(entries: Sequence[TimelineEntry]) -> float:
     """Return by when the last fault is healed at the latest, on any seed; 0 where there is none.
 
     Raises ValueError when two faults that claim the same thing could be there at

@@ -25,7 +25,7 @@ from chaos.faults.kinds import KINDS
 from chaos.faults.links.toxiproxy import ToxiproxyLink
 from chaos.healing.actions import ACTIONS
 from chaos.healing.guardian import Guardian
-from chaos.healing.ledger import Entry, Ledger
+from chaos.healing.ledger import Ledger, UndoEntry
 from chaos.profile.timeline import At, Planned, expand
 from chaos.targets import Targets
 from chaos.undo import Action, Actions, Force
@@ -161,7 +161,9 @@ def prepare(schedule: Sequence[Planned], targets: Targets, ledger: Ledger) -> No
         if isinstance(planned.fault, Prepared):
             preparation = planned.fault.prepare(targets)
             steps = tuple(preparation.undo())
-            ledger.open(Entry(f"p{planned.number}", planned.fault.kind, planned.fault.target, steps, time.time() + 600))
+            ledger.open(
+                UndoEntry(f"p{planned.number}", planned.fault.kind, planned.fault.target, steps, time.time() + 600)
+            )
             preparation.arm()
 
 

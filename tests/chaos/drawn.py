@@ -11,7 +11,7 @@ from chaos.faults.fault import Fault, can_be_ramped
 from chaos.faults.kinds import KINDS
 from chaos.faults.ranges import choices_of, hints_of
 from chaos.profile.swizzle import Swizzle
-from chaos.profile.timeline import At, Entry, Every, Ramp
+from chaos.profile.timeline import At, Every, Ramp, TimelineEntry
 
 # Around what a kind has as its example: less of it, and odd fractions.
 SHARES = st.sampled_from([1, 0.5, 0.9, 1 / 3])
@@ -40,9 +40,9 @@ RAMPED = tuple(name for name, kind in KINDS.items() if can_be_ramped(kind))
 
 
 @st.composite
-def timelines(draw: st.DrawFn) -> list[Entry]:
+def timelines(draw: st.DrawFn) -> list[TimelineEntry]:
     """Draw entries of every form, one after another in time."""
-    entries: list[Entry] = []
+    entries: list[TimelineEntry] = []
     begins_s = 0.0
     for form in draw(st.lists(st.sampled_from(["once", "repeated", "ramped", "swizzled"]), min_size=1, max_size=4)):
         at_s, for_s = begins_s + draw(st.integers(0, 50)) / 10, draw(st.integers(5, 90)) / 10

@@ -13,7 +13,7 @@ from chaos import __main__ as command
 from chaos.faults.links.toxics import Latency
 from chaos.faults.links.toxiproxy import Proxy
 from chaos.faults.packets import nftables as firewall
-from chaos.healing.ledger import Entry, Ledger
+from chaos.healing.ledger import Ledger, UndoEntry
 from harness.root import ROOT
 from tests.chaos.conftest import Toxiproxy
 
@@ -29,7 +29,7 @@ from chaos.undo import Step
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True)
 step = Step("toxic.remove", {"api": sys.argv[2], "proxy": sys.argv[3], "toxic": "slow"})
-Ledger(folder).open(Entry("f1_latency", "latency", "redis", (step,), 4e9))
+Ledger(folder).open(UndoEntry("f1_latency", "latency", "redis", (step,), 4e9))
 """
 
 
@@ -97,7 +97,7 @@ def test_a_table_that_no_run_here_knows_is_told_and_left_alone(
         assert f"table inet {table.name} (run elsewhere)" in capsys.readouterr().err
         assert table.exists()
         # One that stands in a ledger is that run's.
-        entry = Entry("f1_partition", "partition", "redis", (table.step(),), 4e9)
+        entry = UndoEntry("f1_partition", "partition", "redis", (table.step(),), 4e9)
         (tmp_path / "1-run").mkdir()
         with contextlib.closing(Ledger(tmp_path / "1-run")) as ledger:
             ledger.open(entry)

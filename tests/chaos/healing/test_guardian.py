@@ -22,7 +22,7 @@ from chaos.faults.links.toxics import Latency
 from chaos.faults.links.toxiproxy import ToxiproxyLink
 from chaos.healing.actions import ACTIONS
 from chaos.healing.guardian import LOG_NAME, Guardian
-from chaos.healing.ledger import TAKEN_NAME, Entry, Ledger, read_ledger
+from chaos.healing.ledger import TAKEN_NAME, Ledger, UndoEntry, read_ledger
 from chaos.profile.timeline import At, expand
 from chaos.targets import Targets
 from chaos.undo import Step
@@ -62,9 +62,9 @@ def broken(server: Toxiproxy, folder: Path) -> str | None:
     return None if state.whole and not left else f"{state}, {left}"
 
 
-def toxic(server: Toxiproxy, name: str, *, expires_unix_s: float = NEVER, proxy: str = "redis") -> Entry:
+def toxic(server: Toxiproxy, name: str, *, expires_unix_s: float = NEVER, proxy: str = "redis") -> UndoEntry:
     step = Step("toxic.remove", {"api": f"127.0.0.1:{server.port}", "proxy": proxy, "toxic": name})
-    return Entry(name, "latency", proxy, (step,), expires_unix_s)
+    return UndoEntry(name, "latency", proxy, (step,), expires_unix_s)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ from chaos.healing.ledger import *
 from chaos.undo import Step
 ledger = Ledger(Path(sys.argv[1]))
 step = Step("toxic.remove", {"api": sys.argv[2], "proxy": "redis", "toxic": "slow"})
-ledger.open(Entry("slow", "latency", "redis", (step,), 4e9))
+ledger.open(UndoEntry("slow", "latency", "redis", (step,), 4e9))
 guardian = Guardian(Path(sys.argv[1]))
 holder = os.fork()
 if holder == 0:

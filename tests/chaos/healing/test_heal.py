@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chaos.healing.heal import clear, describe_residue, heal, heal_all, heal_left, put_back
-from chaos.healing.ledger import FILE_NAME, Entry, Ledger, Records, read_ledger
+from chaos.healing.ledger import FILE_NAME, Ledger, Records, UndoEntry, read_ledger
 from chaos.healing.lock import turn
 from chaos.undo import Force, Step
 from harness.errors import ChaosError, HealFailed
@@ -58,8 +58,8 @@ class House:
         return f"{thing} is broken" if thing in self.broken and not hidden else None
 
 
-def entry(*things: str) -> Entry:
-    return Entry(things[0], "break", "house", tuple(Step("mend", {"thing": thing}) for thing in things), NEVER)
+def entry(*things: str) -> UndoEntry:
+    return UndoEntry(things[0], "break", "house", tuple(Step("mend", {"thing": thing}) for thing in things), NEVER)
 
 
 def test_the_last_is_undone_first_and_its_last_step_before_the_others() -> None:
@@ -122,7 +122,7 @@ for run in sys.argv[2:]:
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder)
     for thing in things:
-        ledger.open(Entry(thing, "break", "house", (Step("mend", {"thing": thing}),), 4e9))
+        ledger.open(UndoEntry(thing, "break", "house", (Step("mend", {"thing": thing}),), 4e9))
     ledger.close()
 """
 

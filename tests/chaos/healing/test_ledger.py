@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos.healing.ledger import FILE_NAME, TAKEN_NAME, Entry, Ledger, Records, read_ledger
+from chaos.healing.ledger import FILE_NAME, TAKEN_NAME, Ledger, Records, UndoEntry, read_ledger
 from chaos.healing.lock import turn
 from chaos.undo import Step
 from harness.errors import ChaosError
@@ -28,9 +28,9 @@ LIMIT_S = 20.0
 NEVER = 4e9
 
 
-def entry(name: str, *, steps: int = 2, padding: str = "") -> Entry:
+def entry(name: str, *, steps: int = 2, padding: str = "") -> UndoEntry:
     made = tuple(Step("proxy.enable", {"api": "127.0.0.1:1", "proxy": f"{name}{n}{padding}"}) for n in range(steps))
-    return Entry(name, "down", "api_redis", made, NEVER)
+    return UndoEntry(name, "down", "api_redis", made, NEVER)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from chaos.profile.entries import Timeline
 from chaos.profile.file import load_profile, parse_profile, shipped
 from chaos.profile.recorded import SCENARIO_NAME, read_scenario, to_json, write_scenario
 from chaos.profile.scenario import Phases, Scenario
-from chaos.profile.timeline import At, Entry, expand
+from chaos.profile.timeline import At, TimelineEntry, expand
 from harness.criteria.aborts import Abort
 from harness.criteria.budget import Budget
 from harness.criteria.observations import Observation
@@ -92,14 +92,14 @@ def written(scenario: Scenario, seed: int, folder: Path) -> Scenario:
     return read_scenario(folder)
 
 
-def full(*timeline: Entry, faults_s: float = 100.0) -> Scenario:
+def full(*timeline: TimelineEntry, faults_s: float = 100.0) -> Scenario:
     phases = Phases(control_s=1.0, faults_s=faults_s)
     return Scenario("full", LOAD, phases, timeline, SHAPE, BUDGET, must_observe=OBSERVED, abort_if=ABORTS)
 
 
 @settings(deadline=None, max_examples=50)
 @given(timelines(), SEEDS)
-def test_every_planned_fault_comes_back_from_json_as_it_was(entries: list[Entry], seed: int) -> None:
+def test_every_planned_fault_comes_back_from_json_as_it_was(entries: list[TimelineEntry], seed: int) -> None:
     for planned in expand(entries, seed=seed):
         text = json.dumps(to_json(planned), allow_nan=False)
         (again,) = read(Timeline, "f", [json.loads(text)])
@@ -109,7 +109,7 @@ def test_every_planned_fault_comes_back_from_json_as_it_was(entries: list[Entry]
 @settings(deadline=None, max_examples=50)
 @given(timelines(), SEEDS, SCALES)
 def test_the_recorded_schedule_is_played_again_whatever_the_seed(
-    entries: list[Entry], seed: int, time_scale: float
+    entries: list[TimelineEntry], seed: int, time_scale: float
 ) -> None:
     phases = Phases(faults_s=max((p.heal_s for e in entries for p in e.spans()), default=1.0))
     scaled = Scenario("s", LOAD, phases, tuple(entries)).scaled(time_scale)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chaos.faults.links.down import DownFault
 from chaos.faults.links.latency import LatencyFault
 from chaos.profile.scenario import Phases, Scenario
-from chaos.profile.timeline import At, Entry, Every
+from chaos.profile.timeline import At, Every, TimelineEntry
 from harness.criteria.budget import Budget
 from harness.errors import InputError
 from harness.load.load_table import LoadTable
@@ -27,7 +27,7 @@ PHASES = Phases(steady_s=10, warm_up_s=30, faults_s=60, hold_s=30, drain_s=10)
 SCALES = st.integers(1, 10_000).map(lambda n: n / 1000)
 
 
-def scenario(*timeline: Entry, rate_per_s: float = 100.0, phases: Phases = PHASES) -> Scenario:
+def scenario(*timeline: TimelineEntry, rate_per_s: float = 100.0, phases: Phases = PHASES) -> Scenario:
     return Scenario("s", LoadSettings(rate_per_s, MIX), phases=phases, timeline=timeline)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chaos.faults.kinds import KINDS
 from chaos.profile.file import PROFILES, Profile, schema_text, shipped
 from chaos.profile.recorded import to_json
-from chaos.profile.timeline import Entry, expand
+from chaos.profile.timeline import TimelineEntry, expand
 from harness.criteria.budget import Budget
 from harness.load.load_table import LoadTable
 from harness.tables import keys_of
@@ -89,7 +89,7 @@ def test_shipped_profiles_keep_it(path: Any) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(timelines(), st.integers(0, 99))
-def test_recorded_timelines_keep_it(entries: list[Entry], seed: int) -> None:
+def test_recorded_timelines_keep_it(entries: list[TimelineEntry], seed: int) -> None:
     rule = SCHEMA["properties"]["timeline"]
     assert amiss([to_json(planned) for planned in expand(entries, seed=seed)], rule) == []
 

@@ -19,7 +19,7 @@ from chaos.faults.links.down import DownFault
 from chaos.faults.links.latency import LatencyFault
 from chaos.profile import timeline
 from chaos.profile.swizzle import Swizzle
-from chaos.profile.timeline import FAULTS_MAX, At, Change, Entry, Every, Planned, Ramp, expand, last_heal_s
+from chaos.profile.timeline import FAULTS_MAX, At, Change, Every, Planned, Ramp, TimelineEntry, expand, last_heal_s
 from chaos.targets import Targets
 
 HOPS = ("a", "b", "c")
@@ -84,9 +84,9 @@ def timelines(draw: st.DrawFn) -> list[At]:
 
 
 @st.composite
-def all_kinds(draw: st.DrawFn) -> list[Entry]:
+def all_kinds(draw: st.DrawFn) -> list[TimelineEntry]:
     """Draw entries of every kind, one after another in time, and return them in any order."""
-    entries: list[Entry] = []
+    entries: list[TimelineEntry] = []
     begins_s = 0.0
     for kind in draw(st.lists(st.sampled_from(["at", "every", "ramp", "swizzle", "chancy"]), max_size=6)):
         at_s, for_s = begins_s + draw(st.integers(0, 5)), float(draw(st.integers(1, 9)))
@@ -147,7 +147,7 @@ def test_on_one_hop_a_fault_has_healed_before_the_next_begins(entries: list[At],
 @settings(deadline=None, max_examples=50)
 @given(all_kinds(), SEEDS, SCALES)
 def test_the_same_seed_gives_the_same_schedule_and_every_seed_one_that_can_be_played(
-    entries: list[Entry], seed: int, time_scale: float
+    entries: list[TimelineEntry], seed: int, time_scale: float
 ) -> None:
     planned = expand(entries, seed=seed, time_scale=time_scale)
     assert expand(entries, seed=seed, time_scale=time_scale) == planned
@@ -165,7 +165,7 @@ def test_the_same_seed_gives_the_same_schedule_and_every_seed_one_that_can_be_pl
 
 @settings(deadline=None, max_examples=50)
 @given(all_kinds(), SEEDS, SCALES)
-def test_scaling_stretches_what_is_drawn_too(entries: list[Entry], seed: int, time_scale: float) -> None:
+def test_scaling_stretches_what_is_drawn_too(entries: list[TimelineEntry], seed: int, time_scale: float) -> None:
     undrawn = [entry for entry in entries if not (isinstance(entry, At) and isinstance(entry.fault, Chancy))]
     whole, scaled = expand(undrawn, seed=seed), expand(undrawn, seed=seed, time_scale=time_scale)
     key = sorted((p.fault.kind, p.fault.target, p.inject_s * time_scale, p.heal_s * time_scale) for p in whole)
@@ -177,10 +177,10 @@ def test_scaling_stretches_what_is_drawn_too(entries: list[Entry], seed: int, ti
 
 @settings(deadline=None, max_examples=50)
 @given(all_kinds(), SEEDS)
-def test_a_schedule_is_a_timeline_that_expands_to_itself(entries: list[Entry], seed: int) -> None:
+def test_a_schedule_is_a_timeline_that_expands_to_itself(entries: list[TimelineEntry], seed: int) -> None:
     planned = expand(entries, seed=seed)
     assert expand(planned, seed=seed + 1) == planned
-    stretched: list[Entry] = [p.scaled(4.0) for p in planned]
+    stretched: list[TimelineEntry] = [p.scaled(4.0) for p in planned]
     assert expand(stretched, seed=0, time_scale=0.25) == planned
 
 
@@ -212,7 +212,7 @@ def test_an_overlap_is_found_beyond_a_short_neighbour() -> None:
 @settings(deadline=None, max_examples=50)
 @given(SEEDS)
 def test_an_overlap_that_only_some_seeds_would_draw_is_refused_for_all(seed: int) -> None:
-    entries: list[Entry] = [Every(0, 10, 2, DownFault("a"), times=3, spread_s=8), At(9, 1, DownFault("a"))]
+    entries: list[TimelineEntry] = [Every(0, 10, 2, DownFault("a"), times=3, spread_s=8), At(9, 1, DownFault("a"))]
     with pytest.raises(ValueError, match="must not overlap"):
         expand(entries, seed=seed)
 
@@ -322,7 +322,10 @@ def test_what_a_fault_draws_for_itself_is_drawn_before_the_run(seed: int) -> Non
 
 
 def test_draws_are_the_same_on_every_machine_and_version() -> None:
-    entries: list[Entry] = [Every(0.0, 10.0, 2.0, DownFault("a"), times=2, spread_s=5.0), Swizzle(20.0, 9.0, HOPS)]
+    entries: list[TimelineEntry] = [
+        Every(0.0, 10.0, 2.0, DownFault("a"), times=2, spread_s=5.0),
+        Swizzle(20.0, 9.0, HOPS),
+    ]
     assert [(p.fault.target, p.inject_s, p.heal_s) for p in expand(entries, seed=7331)] == DRAWN
 
 
