@@ -35,7 +35,7 @@ _TAIL_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ServiceProcess:
     """A service's process, and the signal that asks it to stop."""
 
     service: str
@@ -43,7 +43,7 @@ class Mark:
     stop: str = "SIGTERM"
 
     @classmethod
-    def read(cls, args: Mapping[str, object]) -> Mark:
+    def read(cls, args: Mapping[str, object]) -> ServiceProcess:
         """Return what `as_json` wrote. Raises KeyError or ValueError."""
         return cls(str(args["service"]), ProcessId.read(args), str(args["stop"]))
 
@@ -56,7 +56,7 @@ class Mark:
 class Living:
     """A marked process that was seen to run; holding it makes its identity independent of the wall clock."""
 
-    mark: Mark
+    mark: ServiceProcess
     process: psutil.Process
 
 
@@ -81,7 +81,7 @@ class Child:
     popen: subprocess.Popen[bytes]
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> ServiceProcess:
         """Its mark, to be written down."""
         return self.living.mark
 
@@ -129,7 +129,7 @@ def start(program: Program, run_folder: Path, *, announce: Callable[[Child], Non
         raise StackError(f"{program.service}: cannot start {program.command[0]}: {error}") from error
     # Until it is collected its id cannot be another's, so this finds it even when it has ended already.
     process = psutil.Process(popen.pid)
-    child = Child(Living(Mark(program.service, _id_of(process), program.stop), process), log, popen)
+    child = Child(Living(ServiceProcess(program.service, _id_of(process), program.stop), process), log, popen)
     assert popen.stdin is not None  # noqa: S101 - for the type checker: it was started with a pipe
     with contextlib.suppress(BrokenPipeError), popen.stdin as gate:
         if announce:
@@ -138,12 +138,12 @@ def start(program: Program, run_folder: Path, *, announce: Callable[[Child], Non
     return child
 
 
-def own_mark() -> Mark:
+def own_process() -> ServiceProcess:
     """Return the mark of this process itself, called the runner."""
-    return Mark("runner", ProcessId.own())
+    return ServiceProcess("runner", ProcessId.own())
 
 
-def find(mark: Mark) -> Living | None:
+def find(mark: ServiceProcess) -> Living | None:
     """Return the marked process if it still runs; one that only waits to be collected by its parent is gone."""
     process = mark.process.find()
     return Living(mark, process) if process else None

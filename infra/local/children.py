@@ -13,7 +13,7 @@ from harness.errors import HeavyweatherError, StackError
 from harness.wait import wait_until
 from infra.local import leftovers
 from infra.local.reaper import FOLDER_PREFIX, Reaper, remove_folder
-from infra.processes import Child, Mark, Program, end, own_mark, runs, start
+from infra.processes import Child, Program, ServiceProcess, end, own_process, runs, start
 from infra.stack import Endpoint
 
 # Each service is up within 3 s on two slow cores; one that takes this long will never come.
@@ -134,11 +134,11 @@ class Children:
         child = self._started.get(service)
         return child.trouble() if child else None
 
-    def marks(self) -> dict[str, Mark]:
+    def marks(self) -> dict[str, ServiceProcess]:
         """Return service to mark of what was started last, whether it still runs or not."""
         return {service: child.mark for service, child in self._started.items()}
 
-    def mark(self, service: str) -> Mark:
+    def mark(self, service: str) -> ServiceProcess:
         """Return the mark of what was started last for a service. Raises StackError when nothing was."""
         if service not in self._started:
             raise StackError(f"{service} was not started here")
@@ -179,7 +179,7 @@ class Children:
     def _write_record(self) -> None:
         leftovers.StackRecord(
             run_id=self._run_id,
-            runner=own_mark(),
+            runner=own_process(),
             detached=not self._reaped,
             processes=tuple(self.marks().values()),
             folders=(str(self.folder),),

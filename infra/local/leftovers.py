@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.errors import StackError
 from infra.local.reaper import reap
-from infra.processes import Living, Mark, find
+from infra.processes import Living, ServiceProcess, find
 
 FILE_NAME = "stack.json"
 
@@ -26,9 +26,9 @@ class StackRecord:
     """
 
     run_id: str
-    runner: Mark
+    runner: ServiceProcess
     detached: bool
-    processes: tuple[Mark, ...]
+    processes: tuple[ServiceProcess, ...]
     folders: tuple[str, ...]
     addresses: Mapping[str, str]
 
@@ -60,9 +60,9 @@ def read_record(run_folder: Path) -> StackRecord | None:
         raw = json.loads(path.read_text(encoding="utf-8"))
         return StackRecord(
             run_id=raw["run_id"],
-            runner=Mark.read(raw["runner"]),
+            runner=ServiceProcess.read(raw["runner"]),
             detached=raw["detached"],
-            processes=tuple(Mark.read(mark) for mark in raw["processes"]),
+            processes=tuple(ServiceProcess.read(mark) for mark in raw["processes"]),
             folders=tuple(raw["folders"]),
             addresses=raw["addresses"],
         )

@@ -24,7 +24,7 @@ from harness.errors import HeavyweatherError, StackError
 from harness.root import ROOT
 from harness.signals import ignore
 from harness.wait import wait_until
-from infra.processes import Living, Mark, end, find, minimal_environment, own_mark, runs
+from infra.processes import Living, ServiceProcess, end, find, minimal_environment, own_process, runs
 
 # The pipe tells at once; looking at the runner is for the rare case that a fork of it holds the pipe open.
 _LOOK_S = 1.0
@@ -41,7 +41,7 @@ class Reaper:
     def __init__(self, run_folder: Path) -> None:
         with (run_folder / "reaper.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "infra.local.reaper", json.dumps(own_mark().as_json())],
+                [sys.executable, "-m", "infra.local.reaper", json.dumps(own_process().as_json())],
                 cwd=ROOT,
                 env=minimal_environment(),
                 stdin=subprocess.PIPE,
@@ -51,7 +51,7 @@ class Reaper:
             )
         self._lock = threading.Lock()
 
-    def watch(self, mark: Mark) -> None:
+    def watch(self, mark: ServiceProcess) -> None:
         """Have the process ended. Raises StackError when there is nobody left to promise that."""
         self._write(mark.as_json())
 
@@ -131,14 +131,14 @@ def _follow(pipe: IO[str], runner: Living | None) -> tuple[list[Living], list[Pa
         if "remove" in message:
             folders.append(Path(message["remove"]))
         # Found at once, so that it is the same process however long from now.
-        elif living := find(Mark.read(message)):
+        elif living := find(ServiceProcess.read(message)):
             started.append(living)
 
 
 def _main(runner: str) -> int:
     # What ends the runner is often sent to everything near it, but this is who cleans up after.
     ignore("SIGINT", "SIGTERM", "SIGHUP")
-    started, folders = _follow(sys.stdin, find(Mark.read(json.loads(runner))))
+    started, folders = _follow(sys.stdin, find(ServiceProcess.read(json.loads(runner))))
     left = [f"{living.mark.service} ({living.mark.process.pid})" for living in started if runs(living)]
     if left:
         print("the runner is gone; ending", ", ".join(left), flush=True)  # noqa: T201 - its log

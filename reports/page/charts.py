@@ -31,7 +31,7 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 
 from reports.page.curves import Panel
-from reports.page.marks import Mark, Marks
+from reports.page.marks import Marks, Period
 
 # At least 3:1 against both backgrounds, and distinct for the colour-blind (after Okabe and Ito); dashes help too.
 _COLOURS = ("#2f7fc1", "#d1661f", "#1f9a76", "#b4619c", "#8c7a12", "#c8453f", "#6d73c9", "#3c96a8")
@@ -190,13 +190,13 @@ def _shade(plot: Any, marks: Marks) -> None:
         plot.add_layout(Span(location=phase.begin_s, dimension="height", line_dash="4 4", line_color="#8a8f98"))
 
 
-def _mark_source(marked: Sequence[Mark], rows: list[str]) -> Any:
+def _mark_source(marked: Sequence[Period], rows: list[str]) -> Any:
     columns: dict[str, Any] = {"row": rows, "name": [m.name for m in marked], "note": [m.note for m in marked]}
     columns |= {"begin": [m.begin_s for m in marked], "end": [m.end_s for m in marked]}
     return ColumnDataSource(columns)
 
 
-def _text(mark: Mark, **options: Any) -> Any:
+def _text(mark: Period, **options: Any) -> Any:
     return Label(x=mark.begin_s, text=mark.name, text_font=_FONT, text_font_size="11px", **options)
 
 

@@ -13,7 +13,7 @@ _LABELS_MAX = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Period:
     """A stretch of time with a name, in seconds since the run's epoch."""
 
     name: str
@@ -26,8 +26,8 @@ class Mark:
 class Marks:
     """What is marked on every time axis, which ends at `end_s`."""
 
-    faults: tuple[Mark, ...]
-    phases: tuple[Mark, ...]
+    faults: tuple[Period, ...]
+    phases: tuple[Period, ...]
     end_s: float
 
     @property
@@ -47,12 +47,12 @@ def read_marks(view: RunView) -> Marks:
     return Marks(tuple(_faults(windows, view.end_s)), tuple(_phases(view.phases)), max(view.end_s, 1.0))
 
 
-def _faults(windows: Iterable[FaultWindow], end_s: float) -> list[Mark]:
+def _faults(windows: Iterable[FaultWindow], end_s: float) -> list[Period]:
     return [
-        Mark(w.name, w.injected_s, end_s if w.healed_s is None else w.healed_s, "" if w.healed_s else "never healed")
+        Period(w.name, w.injected_s, end_s if w.healed_s is None else w.healed_s, "" if w.healed_s else "never healed")
         for w in windows
     ]
 
 
-def _phases(phases: Iterable[Phase]) -> list[Mark]:
-    return [Mark(phase.name.replace("_", " "), phase.begin_s, phase.end_s) for phase in phases]
+def _phases(phases: Iterable[Phase]) -> list[Period]:
+    return [Period(phase.name.replace("_", " "), phase.begin_s, phase.end_s) for phase in phases]

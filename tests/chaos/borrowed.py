@@ -19,7 +19,7 @@ from infra import engine
 from infra.compose.stack import ComposeStack
 from infra.local.children import Children
 from infra.local.stack import LocalStack
-from infra.processes import Mark
+from infra.processes import ServiceProcess
 from infra.stack import HOPS, Endpoint, StackPlan
 
 RUN = "killed"
@@ -30,14 +30,14 @@ _LIMIT_S = 1.0
 class BorrowedChildren:
     """What a runner that did not start a local stack can know of it: its processes, and where its data is."""
 
-    def __init__(self, marks: Mapping[str, Mark], folder: Path) -> None:
+    def __init__(self, marks: Mapping[str, ServiceProcess], folder: Path) -> None:
         self._marks = marks
         self.folder = folder
 
-    def marks(self) -> Mapping[str, Mark]:
+    def marks(self) -> Mapping[str, ServiceProcess]:
         return self._marks
 
-    def mark(self, service: str) -> Mark:
+    def mark(self, service: str) -> ServiceProcess:
         return self._marks[service]
 
     def start_again(self, service: str) -> None:
@@ -64,7 +64,7 @@ def borrow(described: Mapping[str, Any], folder: Path) -> LocalStack | ComposeSt
         vars(compose).update(described["state"], _docker=engine.connect())
         return compose
     local = LocalStack(plan)
-    marks = {str(mark["service"]): Mark.read(mark) for mark in described["marks"]}
+    marks = {str(mark["service"]): ServiceProcess.read(mark) for mark in described["marks"]}
     services, hops = ({name: Endpoint(*at) for name, at in table.items()} for table in described["addresses"])
     children = cast("Children", BorrowedChildren(marks, Path(described["folder"])))
     vars(local).update(_services=services, _hops=hops, _password=described["password"], _children=children)

@@ -11,7 +11,7 @@ from harness.identity import ProcessId
 from infra import doctor
 from infra.doctor import Check, State, examine, usable
 from infra.local.leftovers import StackRecord
-from infra.processes import Mark, own_mark
+from infra.processes import ServiceProcess, own_process
 
 
 def by_name(checks: list[Check]) -> dict[str, Check]:
@@ -74,10 +74,10 @@ def test_windows_is_told_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_stack_that_nobody_looks_after_is_pointed_out(tmp_path: Path) -> None:
-    for name, runner in (("left", Mark("runner", ProcessId(2**22 + 1, 0.0))), ("in-use", own_mark())):
+    for name, runner in (("left", ServiceProcess("runner", ProcessId(2**22 + 1, 0.0))), ("in-use", own_process())):
         (tmp_path / name).mkdir()
         # This very process stands for a service that still runs: looking must not end it.
-        service = Mark("api", ProcessId.own())
+        service = ServiceProcess("api", ProcessId.own())
         StackRecord(name, runner, detached=False, processes=(service,), folders=(), addresses={}).write(tmp_path / name)
     [line] = [str(check) for check in examine("local", tmp_path) if check.what == "leftover stack"]
     assert "left: api still run (its runner is gone); `python -m infra down`" in line

@@ -13,7 +13,18 @@ import pytest
 
 from harness.errors import StackError
 from harness.wait import wait_until
-from infra.processes import Child, Mark, Program, end, find, minimal_environment, own_mark, runs, start, tail
+from infra.processes import (
+    Child,
+    Program,
+    ServiceProcess,
+    end,
+    find,
+    minimal_environment,
+    own_process,
+    runs,
+    start,
+    tail,
+)
 from tests.processes import stranger_to
 
 STUBBORN = """
@@ -91,10 +102,10 @@ def test_a_paused_process_ends_politely(tmp_path: Path) -> None:
 
 
 def test_another_process_of_the_same_id_is_not_found() -> None:
-    mark = own_mark()
+    mark = own_process()
     assert find(mark) is not None
-    assert find(Mark("runner", stranger_to(mark.process))) is None
-    assert find(Mark("runner", dataclasses.replace(mark.process, pid=2**22 + 1))) is None
+    assert find(ServiceProcess("runner", stranger_to(mark.process))) is None
+    assert find(ServiceProcess("runner", dataclasses.replace(mark.process, pid=2**22 + 1))) is None
 
 
 def test_one_that_has_ended_is_not_found_even_before_it_is_collected(tmp_path: Path) -> None:
@@ -127,7 +138,7 @@ def test_tail_is_short_however_long_the_log(tmp_path: Path) -> None:
 
 
 def test_marks_are_plain_values() -> None:
-    assert Mark.read(json.loads(json.dumps(own_mark().as_json()))) == own_mark()
+    assert ServiceProcess.read(json.loads(json.dumps(own_process().as_json()))) == own_process()
 
 
 def test_a_program_begins_only_after_somebody_was_told_of_it(tmp_path: Path) -> None:

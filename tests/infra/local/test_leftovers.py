@@ -10,10 +10,10 @@ from harness.errors import StackError
 from harness.identity import ProcessId
 from infra.local.leftovers import FILE_NAME, StackRecord, abandoned_stacks, forget, read_record, take_down
 from infra.local.reaper import FOLDER_PREFIX, remove_folder
-from infra.processes import Child, Mark, Program, end, minimal_environment, own_mark, runs, start
+from infra.processes import Child, Program, ServiceProcess, end, minimal_environment, own_process, runs, start
 from tests.processes import stranger_to
 
-DEAD = Mark("runner", ProcessId(2**22 + 1, 0.0))
+DEAD = ServiceProcess("runner", ProcessId(2**22 + 1, 0.0))
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ def temp() -> Iterator[Path]:
     remove_folder(folder)
 
 
-def record(runner: Mark, *processes: Mark, folders: tuple[str, ...] = ()) -> StackRecord:
+def record(runner: ServiceProcess, *processes: ServiceProcess, folders: tuple[str, ...] = ()) -> StackRecord:
     return StackRecord("run", runner, detached=False, processes=processes, folders=folders, addresses={"api": "h:1"})
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_record(tmp_path) is None
-    written = record(own_mark(), DEAD, folders=("/a", "/b"))
+    written = record(own_process(), DEAD, folders=("/a", "/b"))
     written.write(tmp_path)
     assert read_record(tmp_path) == written
     forget(tmp_path)
@@ -53,7 +53,7 @@ def test_a_record_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     text = json.dumps({"provider": "local", **about, "runner": mark, "processes": [mark]})
     (tmp_path / FILE_NAME).write_text(text, encoding="utf-8")
     read = read_record(tmp_path)
-    assert read == record(*[Mark("runner", ProcessId(own.pid, own.created_s))] * 2)
+    assert read == record(*[ServiceProcess("runner", ProcessId(own.pid, own.created_s))] * 2)
     assert not read.abandoned
 
 
@@ -65,7 +65,7 @@ def test_a_record_that_is_none_is_an_error_that_names_the_file(tmp_path: Path, t
 
 
 def test_only_the_stacks_of_dead_runners_are_abandoned(tmp_path: Path, child: Child) -> None:
-    for name, runner in (("a-dead", DEAD), ("b-alive", own_mark()), ("c-dead", DEAD)):
+    for name, runner in (("a-dead", DEAD), ("b-alive", own_process()), ("c-dead", DEAD)):
         (tmp_path / name).mkdir()
         record(runner, child.mark).write(tmp_path / name)
     (tmp_path / "d-finished").mkdir()
@@ -76,7 +76,7 @@ def test_only_the_stacks_of_dead_runners_are_abandoned(tmp_path: Path, child: Ch
 def test_taking_down_ends_the_processes_and_removes_folders_and_record(
     tmp_path: Path, child: Child, temp: Path
 ) -> None:
-    stranger = Mark("api", stranger_to(ProcessId.own()))
+    stranger = ServiceProcess("api", stranger_to(ProcessId.own()))
     left = record(DEAD, child.mark, stranger, folders=(str(temp),))
     left.write(tmp_path)
     assert [living.mark for living in left.living] == [child.mark]

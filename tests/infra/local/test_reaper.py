@@ -15,7 +15,7 @@ from harness.identity import ProcessId
 from harness.root import ROOT
 from harness.wait import wait_until
 from infra.local.reaper import FOLDER_PREFIX, Reaper, remove_folder
-from infra.processes import Child, Mark, Program, end, minimal_environment, runs, start
+from infra.processes import Child, Program, ServiceProcess, end, minimal_environment, runs, start
 from tests.processes import stranger_to
 
 # A runner that starts one child and then waits to be killed; with "fork", a fork of it holds its pipe open.
@@ -105,7 +105,7 @@ def test_closing_ends_what_still_lives_and_waits_for_it(tmp_path: Path, temp: Pa
 
 def test_a_stranger_with_a_childs_id_is_left_alone(tmp_path: Path) -> None:
     reaper = Reaper(tmp_path)
-    reaper.watch(Mark("stranger", stranger_to(ProcessId.own())))
+    reaper.watch(ServiceProcess("stranger", stranger_to(ProcessId.own())))
     reaper.close()  # we are still here to see it
     assert (tmp_path / "reaper.log").read_text() == ""
 
