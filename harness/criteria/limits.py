@@ -135,7 +135,7 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class GrowthLimit:
     """What a gauge may grow by for each hour or request; `wander` is as `harness.stats.leak.decide_leak` takes it."""
 
     per: str
@@ -213,11 +213,11 @@ class SeriesLimit(Table):
         return Bound(self.max, self.min, self.statistic, self.window_s, self.bad_windows)
 
     @property
-    def growth(self) -> tuple[Growth, ...]:
+    def growth(self) -> tuple[GrowthLimit, ...]:
         """What it may grow by, for each hour and for each request."""
         wander = wander_of(self.series) if self.wander is None else self.wander
         allowed = {"h": self.growth_per_h, "request": self.growth_per_request}
-        return tuple(Growth(per, most, wander or 0.0) for per, most in allowed.items() if most is not None)
+        return tuple(GrowthLimit(per, most, wander or 0.0) for per, most in allowed.items() if most is not None)
 
     def names(self, name: str) -> bool:
         """Return whether this limit is on the series `name`."""

@@ -24,7 +24,7 @@ _WHOLE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class GrowthDecision:
     """A decided rule: what was `observed`, in the unit of its limit, with a 95 % `half_width` where it is a slope."""
 
     verdict: Verdict
@@ -33,7 +33,7 @@ class Growth:
     half_width: float = 0.0
 
 
-def decide_growth(x: Floats, y: Floats, *, limit: float, over: float = 0.0, peak: bool = False) -> Growth:
+def decide_growth(x: Floats, y: Floats, *, limit: float, over: float = 0.0, peak: bool = False) -> GrowthDecision:
     """Decide whether `y` grew by at most `limit` over the run.
 
     Shapes (n,), `x` ascending, warm-up left out. From the floor of the first
@@ -42,30 +42,32 @@ def decide_growth(x: Floats, y: Floats, *, limit: float, over: float = 0.0, peak
     units of `x`; a shorter run that grew less is INCONCLUSIVE.
     """
     if len(x) < 2 or x[-1] <= x[0]:
-        return Growth(Verdict.INCONCLUSIVE, math.nan, f"{len(x)} samples")
+        return GrowthDecision(Verdict.INCONCLUSIVE, math.nan, f"{len(x)} samples")
     span = float(x[-1] - x[0])
     before = float(y[x <= x[0] + _ENDS * span].min())
     after = float(y.max() if peak else y[x >= x[-1] - _ENDS * span].min())
     grown = after - before
     if not grown <= limit:
         verdict = Verdict.INCONCLUSIVE if math.isnan(grown) else Verdict.FAIL
-        return Growth(verdict, grown, "samples without a number" if math.isnan(grown) else "beyond the limit")
+        return GrowthDecision(verdict, grown, "samples without a number" if math.isnan(grown) else "beyond the limit")
     if span < _WHOLE * over:
-        return Growth(Verdict.INCONCLUSIVE, grown, "undecided: shorter than the limit is for")
-    return Growth(Verdict.PASS, grown, "within the limit")
+        return GrowthDecision(Verdict.INCONCLUSIVE, grown, "undecided: shorter than the limit is for")
+    return GrowthDecision(Verdict.PASS, grown, "within the limit")
 
 
-def decide_ceiling(y: Floats, *, limit: float) -> Growth:
+def decide_ceiling(y: Floats, *, limit: float) -> GrowthDecision:
     """Decide whether `y`, shape (n,), was at most `limit` in every sample, warm-up and faults included."""
     if len(y) == 0 or np.isnan(y).any():
-        return Growth(Verdict.INCONCLUSIVE, math.nan, "no samples" if len(y) == 0 else "samples without a number")
+        return GrowthDecision(
+            Verdict.INCONCLUSIVE, math.nan, "no samples" if len(y) == 0 else "samples without a number"
+        )
     most = float(y.max())
     if most > limit:
-        return Growth(Verdict.FAIL, most, "above the ceiling")
-    return Growth(Verdict.PASS, most, "below the ceiling")
+        return GrowthDecision(Verdict.FAIL, most, "above the ceiling")
+    return GrowthDecision(Verdict.PASS, most, "below the ceiling")
 
 
-def decide_second_half(x: Floats, y: Floats, *, budget: float, wander: float) -> Growth:
+def decide_second_half(x: Floats, y: Floats, *, budget: float, wander: float) -> GrowthDecision:
     """Decide whether `y` grew by less than `budget` for each unit of `x` in the second half of the run.
 
     Shapes (n,), `x` ascending. What began the run has settled by then, so no
@@ -75,10 +77,10 @@ def decide_second_half(x: Floats, y: Floats, *, budget: float, wander: float) ->
     half = x >= (x[0] + x[-1]) / 2 if len(x) else np.zeros(0, dtype=np.bool_)
     late_x, late_y = x[half], y[half]
     if len(late_x) < MIN_SAMPLES or late_x[-1] <= late_x[0]:
-        return Growth(Verdict.INCONCLUSIVE, math.nan, f"{len(late_x)} samples, {MIN_SAMPLES} needed", math.inf)
+        return GrowthDecision(Verdict.INCONCLUSIVE, math.nan, f"{len(late_x)} samples, {MIN_SAMPLES} needed", math.inf)
     floor_x, floor_y = lower_envelope(late_x, late_y)
     if len(floor_x) < MIN_BLOCKS:
-        return Growth(
+        return GrowthDecision(
             Verdict.INCONCLUSIVE, math.nan, f"samples in {len(floor_x)} parts of the run, {MIN_BLOCKS} needed", math.inf
         )
     measured = measure(floor_x, floor_y, wander)
@@ -86,10 +88,10 @@ def decide_second_half(x: Floats, y: Floats, *, budget: float, wander: float) ->
     return _judged(measured, budget, within=bool(within))
 
 
-def _judged(measured: Measured, budget: float, *, within: bool) -> Growth:
+def _judged(measured: Measured, budget: float, *, within: bool) -> GrowthDecision:
     slope, half_width, _ = measured
     if within and slope + half_width < budget:
-        return Growth(Verdict.PASS, slope, "below the budget", half_width)
+        return GrowthDecision(Verdict.PASS, slope, "below the budget", half_width)
     if slope - half_width >= budget:
-        return Growth(Verdict.FAIL, slope, "beyond the budget", half_width)
-    return Growth(Verdict.INCONCLUSIVE, slope, "undecided", half_width)
+        return GrowthDecision(Verdict.FAIL, slope, "beyond the budget", half_width)
+    return GrowthDecision(Verdict.INCONCLUSIVE, slope, "undecided", half_width)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.criteria.limits import INCREASES, WHERE, Bound, Growth, Range, SeriesLimit, Statistic, amount, unit_of
+from harness.criteria.limits import INCREASES, WHERE, Bound, GrowthLimit, Range, SeriesLimit, Statistic, amount, unit_of
 from harness.judging.checks.sampled import PRESENT, Part, SeriesSource, part_of, series_names, unknown_series
 from harness.judging.checks.statistic import seen_of, value_of
 from harness.judging.registry import Case, Check, register
@@ -182,7 +182,7 @@ def _read(part: Part, side: _Side) -> _Reading:
     return _Reading(side, value, side.sign * (value - side.limit), float(part.buckets.t_s[worst]))
 
 
-def _grown(source: SeriesSource, name: str, part: Part, growth: Growth, where: str) -> Finding:
+def _grown(source: SeriesSource, name: str, part: Part, growth: GrowthLimit, where: str) -> Finding:
     scale = growth_scale(_unit(name), growth.per, growth.allowed)
     if (part.present < PRESENT) or not len(part.buckets.t_s):
         reason = f"only {part.present:.0%} of the {part.expected} samples present {where}"

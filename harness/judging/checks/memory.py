@@ -16,7 +16,7 @@ from harness.judging.registry import Case, Check, register
 from harness.judging.series import Floats, Gauge
 from harness.quantity import growth_scale
 from harness.stats.gauges import kind_of
-from harness.stats.growth import Growth, decide_ceiling, decide_growth, decide_second_half
+from harness.stats.growth import GrowthDecision, decide_ceiling, decide_growth, decide_second_half
 from harness.stats.segments import longest_stretch
 from harness.units import format_bytes
 from harness.verdict import Finding, Verdict
@@ -76,7 +76,7 @@ def _wander(service: str, evidence: Evidence) -> float:
     return max((kind.wander for name in names if (kind := kind_of(name)) and kind.name == "memory"), default=0.0)
 
 
-def _finding(service: str, when: str, growth: Growth, limit: float, per: str = "") -> Finding:
+def _finding(service: str, when: str, growth: GrowthDecision, limit: float, per: str = "") -> Finding:
     scale = growth_scale("B", "h", growth.observed, growth.half_width, limit)
     if math.isnan(growth.observed):
         observed = f"undecided ({growth.reason})"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.criteria.limits import (
-    Growth,
+    GrowthLimit,
     Range,
     SeriesLimit,
     Statistic,
@@ -100,7 +100,7 @@ def test_what_a_healthy_gauge_wanders_goes_by_its_kind(series: str, wander: floa
 
 def test_a_limit_without_hours_keeps_the_rest() -> None:
     limit = SeriesLimit(series="process.api.fds", growth_per_h=6, growth_per_request=0.1)
-    assert limit.growth == (Growth("h", 6.0, 4.0), Growth("request", 0.1, 4.0))
+    assert limit.growth == (GrowthLimit("h", 6.0, 4.0), GrowthLimit("request", 0.1, 4.0))
     assert limit.without_hours().growth == limit.growth[1:]
 
 

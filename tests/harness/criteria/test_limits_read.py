@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.criteria.budget import Budget
-from harness.criteria.limits import Bound, Growth, SeriesLimit, Statistic, When
+from harness.criteria.limits import Bound, GrowthLimit, SeriesLimit, Statistic, When
 from harness.errors import InputError
 from harness.tables import keys_of
 
@@ -47,9 +47,9 @@ def test_everything_that_can_be_said_of_a_level() -> None:
 
 def test_everything_that_can_be_said_of_growth() -> None:
     (limit,) = read("runtime.api.heap_bytes", {"growth_per_h": "10 MB", "growth_per_request": 512})
-    assert (limit.bound, limit.growth) == (None, (Growth("h", 1e7, 1e6), Growth("request", 512.0, 1e6)))
+    assert (limit.bound, limit.growth) == (None, (GrowthLimit("h", 1e7, 1e6), GrowthLimit("request", 512.0, 1e6)))
     (limit,) = read(LATENCY, {"growth_per_h": "1 ms", "wander": "5 ms"})
-    assert limit.growth == (Growth("h", 0.001, 0.005),)
+    assert limit.growth == (GrowthLimit("h", 0.001, 0.005),)
 
 
 def test_a_value_is_read_in_the_unit_of_its_statistic() -> None:
