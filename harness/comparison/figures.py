@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.comparison.past import Window
+from harness.comparison.past import CalmWindow
 from harness.journal import JournalReader
 from harness.judging.evidence import Evidence
 from harness.judging.series import mean_on_ticks
@@ -57,7 +57,7 @@ def measure(evidence: Evidence, latency_s: Mapping[str, Floats], leaks: Mapping[
     return figures
 
 
-def calm_windows(evidence: Evidence) -> tuple[Window, ...]:
+def calm_windows(evidence: Evidence) -> tuple[CalmWindow, ...]:
     """Return the p95 of the calm of a run by window, `_WINDOWS_MAX` of them at most."""
     series, calm = evidence.series, evidence.calm
     lasted_s, replies = _lasted_s(evidence), series.count()
@@ -68,10 +68,12 @@ def calm_windows(evidence: Evidence) -> tuple[Window, ...]:
     width_s = window_width_s(calm_s, calm_s, rate_per_s=rate_per_s, tick_s=tick_s, quantile=0.95)
     width_s = max(width_s, math.ceil(calm_s / _WINDOWS_MAX / tick_s) * tick_s)
     merged = merge_ticks(series.t_s, np.where(calm, series.latency_s, np.nan), replies, width_s=width_s)
-    return tuple(Window(*row) for row in np.column_stack([merged.end_s, merged.quantile_s, merged.requests]).tolist())
+    return tuple(
+        CalmWindow(*row) for row in np.column_stack([merged.end_s, merged.quantile_s, merged.requests]).tolist()
+    )
 
 
-def as_windows(windows: tuple[Window, ...]) -> Windows:
+def as_windows(windows: tuple[CalmWindow, ...]) -> Windows:
     """Return kept windows as they are compared."""
     table = np.array(windows, dtype=np.float64).reshape(len(windows), 3)
     return Windows(table[:, 0], table[:, 1], table[:, 2])

@@ -64,7 +64,7 @@ class Key:
         return ", ".join(f"{name} {mine[name]!r} and {others[name]!r}" for name in mine if mine[name] != others[name])
 
 
-class Window(NamedTuple):
+class CalmWindow(NamedTuple):
     """One window of a calm run: its end in seconds since the run's epoch, its p95 in seconds, its requests."""
 
     end_s: float
@@ -83,7 +83,7 @@ class Figures:
     started_at: str
     key: Key
     figures: Mapping[str, float]
-    windows: tuple[Window, ...] = ()
+    windows: tuple[CalmWindow, ...] = ()
     failed: tuple[str, ...] = ()
 
     @property
@@ -117,7 +117,7 @@ class Figures:
                 started_at=_text(raw["started_at"]),
                 key=_key(raw["key"]),
                 figures={_text(name): _number(value) for name, value in raw["figures"].items()},
-                windows=tuple(Window(*map(_number, window)) for window in raw["windows"]),
+                windows=tuple(CalmWindow(*map(_number, window)) for window in raw["windows"]),
                 failed=tuple(map(_text, raw["failed"])),
             )
         except OSError as error:

@@ -23,7 +23,7 @@ from harness.judging.resources import BEFORE_S, WAITING, held, is_waiting, resou
 from harness.judging.series import Floats, RunSeries
 from harness.load.digest.digest import ErrorKey
 from harness.records import LATE_S, PHASE_OF_FAULTS, Event, FaultWindow, Outcome
-from harness.stats.recovery import Band, Parts, Recovery, Window, healthy_band, recovery, settled
+from harness.stats.recovery import Band, Parts, Recovery, ReplyWindow, healthy_band, recovery, settled
 from harness.verdict import Finding
 
 
@@ -120,7 +120,7 @@ class Evidence:
             return None
 
     @cached_property
-    def _windows(self) -> list[Window]:
+    def _windows(self) -> list[ReplyWindow]:
         """Return the client windows but those in which the generator was late: they are neither good nor bad.
 
         A window is settled when no more callers wait for a pool's connection than before the faults.

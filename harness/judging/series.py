@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.journal import Buckets, JournalReader
 from harness.records import OWN_DOING, Outcome
-from harness.stats.recovery import Window
+from harness.stats.recovery import ReplyWindow
 
 Floats = NDArray[np.float64]
 
@@ -118,12 +118,12 @@ class RunSeries:
         """Return how many requests ended in each tick that were sent to the system, cancelled ones too."""
         return self.count() + self.count(Outcome.CANCELLED)
 
-    def windows(self) -> list[Window]:
+    def windows(self) -> list[ReplyWindow]:
         """Return the client windows, one a tick."""
         begins = self._begins()
         replies, good = self.count(), self.count(Outcome.OK)
         return [
-            Window(float(b), float(e), int(r), int(g), None if np.isnan(latency) else float(latency))
+            ReplyWindow(float(b), float(e), int(r), int(g), None if np.isnan(latency) else float(latency))
             for b, e, r, g, latency in zip(begins, self.t_s, replies, good, self.latency_s, strict=True)
         ]
 

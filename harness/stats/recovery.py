@@ -35,7 +35,7 @@ _TRAFFIC = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ReplyWindow:
     """What the clients saw from `begin_s` to `end_s`; `latency_s` is a quantile of response times, None without any.
 
     `settled` is False where a gauge that recovery is asked of, such as requests waiting, was beyond its own band.
@@ -61,7 +61,7 @@ class Band:
     replies_per_s: float = 0.0
     baseline_s: float = math.inf
 
-    def holds(self, window: Window) -> bool:
+    def holds(self, window: ReplyWindow) -> bool:
         """Return whether a window is in band; a window without a single reply is not."""
         if window.replies == 0 or window.latency_s is None or not window.settled:
             return False
@@ -161,7 +161,7 @@ def _order(part: Recovery) -> tuple[bool, float]:
     return (True, part.last_bad_s) if part.recovery_s is None else (False, part.recovery_s)
 
 
-def healthy_band(baseline: Sequence[Window]) -> Band:
+def healthy_band(baseline: Sequence[ReplyWindow]) -> Band:
     """Return the band of a healthy run: goodput >= 95 % of it, latency within its median + max(3 sigma, 20 %).
 
     Sigma is estimated by the median absolute deviation. The band also holds what the baseline
@@ -201,7 +201,7 @@ def _upper_edge(values: Floats, slack: float, share: float = _SHARE) -> float:
     return max(median + max(3 * sigma, share * abs(median), slack), usual)
 
 
-def recovery(windows: Sequence[Window], band: Band, *, healed_at_s: float) -> Recovery:
+def recovery(windows: Sequence[ReplyWindow], band: Band, *, healed_at_s: float) -> Recovery:
     """Return the recovery from the heal at `healed_at_s`, judged on the windows that end after it, in time order."""
     after = [w for w in windows if w.end_s > healed_at_s]
     return lasting_good([band.holds(w) for w in after], [w.end_s - healed_at_s for w in after])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from harness.comparison.past import FIGURES_NAME, Figures, Key, Window
+from harness.comparison.past import FIGURES_NAME, CalmWindow, Figures, Key
 
 KEY = Key(
     profile="soak_short",
@@ -32,9 +32,9 @@ USUAL = {
 _FIRST = datetime(2026, 9, 1, 3, tzinfo=UTC)
 
 
-def windows(p95_s: float = 0.2, n: int = 20) -> tuple[Window, ...]:
+def windows(p95_s: float = 0.2, n: int = 20) -> tuple[CalmWindow, ...]:
     """Return the windows of a calm run."""
-    return tuple(Window(10.0 * (k + 1), p95_s * (1 + 0.01 * (k % 3)), 2000.0) for k in range(n))
+    return tuple(CalmWindow(10.0 * (k + 1), p95_s * (1 + 0.01 * (k % 3)), 2000.0) for k in range(n))
 
 
 def run(

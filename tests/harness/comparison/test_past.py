@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.comparison.past import FIGURES_NAME, RUNS_MAX, Figures, Key, Past, Window, host_class, read_past
+from harness.comparison.past import FIGURES_NAME, RUNS_MAX, CalmWindow, Figures, Key, Past, host_class, read_past
 from harness.errors import JournalError
 from tests.harness.pasts import KEY, keep, on, run
 
@@ -30,7 +30,7 @@ def test_what_is_not_finite_was_not_measured(tmp_path: Path) -> None:
 texts = st.text(max_size=20)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 keys = st.builds(Key, texts, texts, texts, texts, numbers, texts, texts, texts)
-windows = st.lists(st.builds(Window, numbers, numbers, numbers), max_size=5).map(tuple)
+windows = st.lists(st.builds(CalmWindow, numbers, numbers, numbers), max_size=5).map(tuple)
 runs = st.builds(Figures, texts, texts, keys, st.dictionaries(texts, numbers), windows, st.lists(texts).map(tuple))
 
 

@@ -11,7 +11,7 @@ from harness.stats.recovery import (
     Band,
     Parts,
     Recovery,
-    Window,
+    ReplyWindow,
     answers_text,
     healthy_band,
     later,
@@ -24,9 +24,9 @@ BAND = Band(good_fraction=0.95, latency_s=0.1)
 GOOD, BAD, SLOW, SILENT = (100, 100, 0.05), (100, 90, 0.05), (100, 100, 0.5), (0, 0, None)
 
 
-def windows(kinds: Sequence[tuple[int, int, float | None]], begin_s: float = 0.0) -> list[Window]:
+def windows(kinds: Sequence[tuple[int, int, float | None]], begin_s: float = 0.0) -> list[ReplyWindow]:
     """Return windows of one second."""
-    return [Window(begin_s + n, begin_s + n + 1, *kind) for n, kind in enumerate(kinds)]
+    return [ReplyWindow(begin_s + n, begin_s + n + 1, *kind) for n, kind in enumerate(kinds)]
 
 
 def told(pattern: str, healed_at_s: float = 0.0) -> Recovery:
@@ -148,16 +148,17 @@ def test_windows_without_replies_are_no_baseline() -> None:
 
 def test_a_window_with_few_of_the_usual_replies_is_not_one_of_a_healthy_system() -> None:
     band = healthy_band(windows([GOOD] * 60))
-    assert band.holds(Window(0, 1, 25, 25, 0.05))
-    assert not band.holds(Window(0, 1, 24, 24, 0.05))
+    assert band.holds(ReplyWindow(0, 1, 25, 25, 0.05))
+    assert not band.holds(ReplyWindow(0, 1, 24, 24, 0.05))
     # Replies count by the second: a shorter window has fewer, a longer one needs more.
-    assert band.holds(Window(0, 0.5, 13, 13, 0.05))
-    assert not band.holds(Window(0, 2, 49, 49, 0.05))
+    assert band.holds(ReplyWindow(0, 0.5, 13, 13, 0.05))
+    assert not band.holds(ReplyWindow(0, 2, 49, 49, 0.05))
 
 
 def test_a_window_whose_gauges_have_not_settled_is_bad() -> None:
     unsettled = [
-        Window(w.begin_s, w.end_s, w.replies, w.good, w.latency_s, settled=w.end_s > 5) for w in windows([GOOD] * 15)
+        ReplyWindow(w.begin_s, w.end_s, w.replies, w.good, w.latency_s, settled=w.end_s > 5)
+        for w in windows([GOOD] * 15)
     ]
     assert recovery(unsettled, BAND, healed_at_s=0.0) == Recovery(5, 6, 15)
 
