@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.comparison.past import Past
+from harness.comparison.earlier_runs import EarlierRuns
 from harness.comparison.trend import check_trend
 from harness.criteria.budget import Budget
 from harness.criteria.limits import Statistic
@@ -62,7 +62,7 @@ OBSERVED: Sequence[Observation] = (
     SeriesSeen(series="load.*.cancelled", statistic=Statistic.SUM, min=3),
     EventSeen(event="service_restarted", min=1),
 )
-PAST = Past(tuple(earlier_run(n, {"latency_s_p95": 0.2 + 0.001 * (n % 5)}) for n in range(12)))
+PAST = EarlierRuns(tuple(earlier_run(n, {"latency_s_p95": 0.2 + 0.001 * (n % 5)}) for n in range(12)))
 
 
 def sound(n: int) -> dict[str, float]:
@@ -172,7 +172,7 @@ def results(name: str, folder: Path) -> list[Result]:
     return [
         *judged,
         *check_trend(earlier_run(20, compared), PAST, slowdown_fraction=0.25),
-        *check_trend(earlier_run(20, compared, p95_s=0.3 if name == "fail" else 0.2), Past(), PAST.runs[0],
+        *check_trend(earlier_run(20, compared, p95_s=0.3 if name == "fail" else 0.2), EarlierRuns(), PAST.runs[0],
                      slowdown_fraction=0.25),
     ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chaos.faults.packets import nftables as firewall
 from chaos.healing.actions import ACTIONS
-from chaos.healing.ledger import FILE_NAME, Past, Records, UndoEntry, read_ledger
+from chaos.healing.ledger import FILE_NAME, LedgerState, Records, UndoEntry, read_ledger
 from chaos.healing.lock import turn
 from chaos.undo import Actions, undo
 from harness.errors import ChaosError, HealFailed
@@ -155,7 +155,7 @@ def unknown_tables(runs: Path) -> list[str]:
     return [line for line in firewall.residue() if not known.intersection(line.split())]
 
 
-def _left(past: Past) -> tuple[UndoEntry, ...]:
+def _left(past: LedgerState) -> tuple[UndoEntry, ...]:
     """Return what is open of a ledger whose runner is gone."""
     return () if past.runner and past.runner.lives else past.open
 

@@ -46,7 +46,7 @@ class UndoEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class LedgerState:
     """What a ledger says: who has broken things last, in which part of the run (the first is 1), and what is open.
 
     Before a runner has begun it, it has none, and its part is 0.
@@ -145,7 +145,7 @@ class Ledger(Records):
             raise ChaosError("the guardian took this runner for dead and has undone its faults: nothing may be broken")
 
 
-def read_ledger(path: Path) -> Past:
+def read_ledger(path: Path) -> LedgerState:
     """Return what a ledger says, its open entries in the order they were opened; of none, that nothing is open.
 
     Raises ChaosError when it cannot be read, or holds a whole line that no ledger would hold.
@@ -156,7 +156,7 @@ def read_ledger(path: Path) -> Past:
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
-        return Past(None, 0, ())
+        return LedgerState(None, 0, ())
     except OSError as error:
         raise ChaosError(f"the undo ledger {path} cannot be read: {error}") from error
     for line in filter(None, lines):
@@ -177,7 +177,7 @@ def read_ledger(path: Path) -> Past:
                 entries.pop(record["name"], None)
         except (KeyError, TypeError, ValueError) as error:
             raise ChaosError(f"the undo ledger {path} holds what no ledger would: {line[:200]!r}") from error
-    return Past(runner, part, tuple(entries.values()))
+    return LedgerState(runner, part, tuple(entries.values()))
 
 
 def _entry(record: Mapping[str, object]) -> UndoEntry:

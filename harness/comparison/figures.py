@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.comparison.past import CalmWindow
+from harness.comparison.earlier_runs import CalmWindow
 from harness.journal import JournalReader
 from harness.judging.evidence import Evidence
 from harness.judging.series import mean_on_ticks

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from harness.comparison.earlier_runs import BASELINE, TREND, EarlierRuns, Figures
 from harness.comparison.figures import as_windows
-from harness.comparison.past import BASELINE, TREND, Figures, Past
 from harness.stats.degradation import decide_slowdown
 from harness.stats.trend import RUNS_MIN, gate
 from harness.units import format_bytes, format_s
@@ -100,7 +100,12 @@ class _Beside:
 
 
 def check_trend(
-    now: Figures, past: Past, baseline: Figures | None = None, *, slowdown_fraction: float, slack_s: float = _SLACK_S
+    now: Figures,
+    past: EarlierRuns,
+    baseline: Figures | None = None,
+    *,
+    slowdown_fraction: float,
+    slack_s: float = _SLACK_S,
 ) -> list[Result]:
     """Return what a run's figures are beside earlier runs', and beside a named baseline's where there is one.
 
@@ -114,7 +119,7 @@ def check_trend(
     return [*_beside_past(now, past.since(baseline)), *findings]
 
 
-def _beside_past(now: Figures, past: Past) -> list[Result]:
+def _beside_past(now: Figures, past: EarlierRuns) -> list[Result]:
     names = {name for run in past.known_good for name in run.figures} | now.figures.keys()
     judged = {name: rule for name in sorted(names) if (rule := _rule(name)) is not None and rule.gated}
     earlier = {name: values for name in judged if len(values := past.value(name)) >= RUNS_MIN}

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.comparison import Past
+from harness.comparison import EarlierRuns
 from harness.errors import EnvironmentMissing, HeavyweatherError
 from harness.root import ROOT
 
@@ -54,7 +54,7 @@ class ChangePoint:
         return f"{self.figure} {change} from {self.run} on: {self.before:.4g} before, {self.after:.4g} since"
 
 
-def find_change_points(past: Past, command: Sequence[str] | None = None) -> list[ChangePoint]:
+def find_change_points(past: EarlierRuns, command: Sequence[str] | None = None) -> list[ChangePoint]:
     """Return the change points of every figure in a history; `command` starts Otava, by default through uv.
 
     Runs that are wrong in more than their trend are left out. Raises EnvironmentMissing without uv, or when uv cannot
@@ -71,7 +71,7 @@ def find_change_points(past: Past, command: Sequence[str] | None = None) -> list
     return read_answer(answer, tables)
 
 
-def figure_tables(past: Past) -> Mapping[str, list[Row]]:
+def figure_tables(past: EarlierRuns) -> Mapping[str, list[Row]]:
     """Return time, run and value of each figure that varies, in the runs that have it, if those are enough."""
     runs = [run for run in past.runs if run.acceptable]
     tables = {}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.comparison import FIGURES_NAME, Figures, Key, Past, read_past
+from harness.comparison import FIGURES_NAME, EarlierRuns, Figures, Key, read_earlier_runs
 from harness.errors import InputError
 from harness.stats import RUNS_MIN
 from reports.history.otava import ChangePoint, find_change_points
@@ -39,7 +39,7 @@ def history_text(options: argparse.Namespace, runs: Path) -> Iterator[str]:
 
     Raises InputError for no such key, EnvironmentMissing without what Otava needs, OSError for a bad file.
     """
-    every = read_past(runs)
+    every = read_earlier_runs(runs)
     past = of_key(every, options.key, runs)
     key = past.runs[-1].key
     yield f"key {key.id}: {key}"
@@ -57,7 +57,7 @@ def history_text(options: argparse.Namespace, runs: Path) -> Iterator[str]:
         yield points_text(find_change_points(past))
 
 
-def of_key(every: Past, key_id: str | None, runs: Path) -> Past:
+def of_key(every: EarlierRuns, key_id: str | None, runs: Path) -> EarlierRuns:
     """Return the runs of a key, of the newest run's by default. Raises InputError when there is none."""
     if not every.runs:
         rule = f"no run under {runs} has left a {FIGURES_NAME} yet"
@@ -67,16 +67,16 @@ def of_key(every: Past, key_id: str | None, runs: Path) -> Past:
     if not found:
         known = ", ".join(sorted({run.key.id for run in every.runs}))
         raise InputError("command line", "--key", wanted, f"must be one of {known}")
-    return Past(found)
+    return EarlierRuns(found)
 
 
-def other_keys(every: Past, key: Key) -> list[str]:
+def other_keys(every: EarlierRuns, key: Key) -> list[str]:
     """Return a line for each key but this one."""
     counts = Counter(run.key for run in every.runs if run.key != key)
     return [f"  {other.id}  {count:3d} runs  {other}" for other, count in counts.most_common()]
 
 
-def table(past: Past) -> str:
+def table(past: EarlierRuns) -> str:
     """Return the runs, the oldest first, a line each: what they left, and which of their checks did not pass."""
     names = shown(past)
     rows = [["run", *names, "not passed"]]
@@ -87,7 +87,7 @@ def table(past: Past) -> str:
     )
 
 
-def shown(past: Past) -> list[str]:
+def shown(past: EarlierRuns) -> list[str]:
     """Return the figures that a table shows: those of whole runs, not of single services."""
     known = {name for run in past.runs for name in run.figures}
     wide = sorted(name for name in known if name.startswith(_SHOWN_BEGIN))
@@ -97,7 +97,7 @@ def shown(past: Past) -> list[str]:
     ]
 
 
-def drift(past: Past) -> str:
+def drift(past: EarlierRuns) -> str:
     """Return how the newest known-good runs stand to those before them."""
     good = past.known_good
     if len(good) < RUNS_MIN:
@@ -111,7 +111,7 @@ def drift(past: Past) -> str:
     return "\n".join(lines)
 
 
-def write_csv(past: Past, path: Path) -> None:
+def write_csv(past: EarlierRuns, path: Path) -> None:
     """Write every figure of every run, empty where a run has none."""
     names = sorted({name for run in past.runs for name in run.figures})
     with path.open("w", encoding="utf-8", newline="") as file:

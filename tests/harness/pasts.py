@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from harness.comparison.past import FIGURES_NAME, CalmWindow, Figures, Key
+from harness.comparison.earlier_runs import FIGURES_NAME, CalmWindow, Figures, Key
 
 KEY = Key(
     profile="soak_short",

@@ -1,14 +1,14 @@
 import pytest
 
-from harness.comparison.past import BASELINE, TREND, Figures, Past
+from harness.comparison.earlier_runs import BASELINE, TREND, EarlierRuns, Figures
 from harness.comparison.trend import check_trend
 from harness.verdict import Finding, Measurement, Verdict, merge, split
 from tests.harness.pasts import on, run
 
-GOOD = Past(tuple(run(n, {"latency_s_p95": 0.2 + 0.001 * (n % 5)}) for n in range(12)))
+GOOD = EarlierRuns(tuple(run(n, {"latency_s_p95": 0.2 + 0.001 * (n % 5)}) for n in range(12)))
 
 
-def trend(now: Figures, past: Past = GOOD, baseline: Figures | None = None) -> dict[tuple[str, str], Finding]:
+def trend(now: Figures, past: EarlierRuns = GOOD, baseline: Figures | None = None) -> dict[tuple[str, str], Finding]:
     found, _ = split(check_trend(now, past, baseline, slowdown_fraction=0.25))
     return {(finding.check, finding.where): finding for finding in found}
 
@@ -48,27 +48,27 @@ def test_a_worse_figure_fails_and_a_better_one_is_noted(figure: str, worse: floa
 
 
 def test_before_ten_good_runs_nothing_is_decided() -> None:
-    few = Past(tuple(run(n, failed=() if n < 9 else ("errors",)) for n in range(12)))
+    few = EarlierRuns(tuple(run(n, failed=() if n < 9 else ("errors",)) for n in range(12)))
     (measured,) = check_trend(run(20, {"latency_s_p95": 9.0}), few, slowdown_fraction=0.25)
     assert isinstance(measured, Measurement)
     assert (measured.check, measured.where) == (TREND, "history")
     assert dict(measured.figures) == {"runs": 9, "runs_needed": 10, "waiting": 6}
-    (measured,) = check_trend(run(20), Past(), slowdown_fraction=0.25)
+    (measured,) = check_trend(run(20), EarlierRuns(), slowdown_fraction=0.25)
     assert isinstance(measured, Measurement)
 
 
 def test_a_regression_that_failed_does_not_become_normal() -> None:
     regressed = tuple(run(20 + n, {"latency_s_p95": 0.3}, failed=("trend",)) for n in range(30))
-    past = Past((*GOOD.runs, *regressed))
+    past = EarlierRuns((*GOOD.runs, *regressed))
     assert trend(run(60, {"latency_s_p95": 0.3}), past)[TREND, "latency_s_p95"].verdict is Verdict.FAIL
 
 
 def test_accepted_by_name_it_does_from_there_on() -> None:
     accepted = run(20, {"latency_s_p95": 0.3}, p95_s=0.3, failed=("trend",))
-    past = Past((*GOOD.runs, accepted))
+    past = EarlierRuns((*GOOD.runs, accepted))
     now = run(60, {"latency_s_p95": 0.3}, p95_s=0.3)
     assert merge(found.verdict for found in trend(now, past, accepted).values()) is Verdict.PASS
-    later = Past((*past.runs, *(run(21 + n, {"latency_s_p95": 0.3}) for n in range(9))))
+    later = EarlierRuns((*past.runs, *(run(21 + n, {"latency_s_p95": 0.3}) for n in range(9))))
     assert trend(now, later, accepted)[TREND, "latency_s_p95"].verdict is Verdict.PASS
     slower = run(60, {"latency_s_p95": 0.4})
     assert trend(slower, later, accepted)[TREND, "latency_s_p95"].verdict is Verdict.FAIL
@@ -79,7 +79,7 @@ def test_a_figure_that_is_missing_decides_nothing() -> None:
     assert seen[TREND, "memory_bytes"].verdict is Verdict.INCONCLUSIVE
     beside = trend(run(20, {"memory_bytes": None}), baseline=run(0))
     assert beside[BASELINE, "memory_bytes"].verdict is Verdict.INCONCLUSIVE
-    (found,) = trend(run(1, dict.fromkeys(run().figures)), Past()).values()
+    (found,) = trend(run(1, dict.fromkeys(run().figures)), EarlierRuns()).values()
     assert found.verdict is Verdict.INCONCLUSIVE
 
 
@@ -96,12 +96,12 @@ def test_a_recovery_that_was_not_seen_to_its_end_never_passes(baseline: Figures 
 
 def test_beside_a_baseline_latency_is_compared_window_by_window() -> None:
     baseline = run(0, p95_s=1.0)
-    same, slower, slightly = (trend(run(20, p95_s=p95_s), Past(), baseline) for p95_s in (1.0, 1.5, 1.1))
+    same, slower, slightly = (trend(run(20, p95_s=p95_s), EarlierRuns(), baseline) for p95_s in (1.0, 1.5, 1.1))
     where = BASELINE, "latency_s_p95"
     assert [seen[where].verdict for seen in (same, slower, slightly)] == [Verdict.PASS, Verdict.FAIL, Verdict.PASS]
     assert slower[where].figures["observed"] == pytest.approx(0.476, abs=0.001)  # with 50 ms of slack on both sides
     # What is of no concern on this machine is none beside a baseline either.
-    assert trend(run(20, p95_s=0.005), Past(), run(0, p95_s=0.001))[where].verdict is Verdict.PASS
+    assert trend(run(20, p95_s=0.005), EarlierRuns(), run(0, p95_s=0.001))[where].verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,12 @@ def test_beside_a_baseline_the_rest_may_get_worse_by_the_budgets_fraction(
     figure: str, kept: float, broken: float
 ) -> None:
     where = BASELINE, figure
-    assert trend(run(20, {figure: kept}), Past(), run(0))[where].verdict is Verdict.PASS
-    assert trend(run(20, {figure: broken}), Past(), run(0))[where].verdict is Verdict.FAIL
+    assert trend(run(20, {figure: kept}), EarlierRuns(), run(0))[where].verdict is Verdict.PASS
+    assert trend(run(20, {figure: broken}), EarlierRuns(), run(0))[where].verdict is Verdict.FAIL
 
 
 def test_a_baseline_of_another_key_is_none() -> None:
-    seen = trend(run(20), Past(), run(0, key=on(time_scale=0.5)))
+    seen = trend(run(20), EarlierRuns(), run(0, key=on(time_scale=0.5)))
     found = seen[BASELINE, run(0).run_id]
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "time_scale 1.0 and 0.5" in found.message

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.comparison.past import FIGURES_NAME
+from harness.comparison.earlier_runs import FIGURES_NAME
 from harness.errors import InputError
 from reports.history.baselines import baseline_path, load_baseline, save_baseline
 from tests.harness.pasts import keep, run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.comparison.past import Past
+from harness.comparison.earlier_runs import EarlierRuns
 from harness.errors import EnvironmentMissing, HeavyweatherError
 from reports.history.otava import ChangePoint, figure_tables, find_change_points, otava, read_answer
 from reports.history.table import points_text
@@ -26,12 +26,12 @@ for name, test in config["tests"].items():
 """
 
 
-def varying(n: int, step: float = 1.0) -> Past:
+def varying(n: int, step: float = 1.0) -> EarlierRuns:
     """Return runs of which two figures vary, one of them with a step at run 30."""
     jitter = [1.0, 1.01, 0.99, 1.02, 0.98, 1.015, 0.985]
     steps = [step if k >= 30 else 1.0 for k in range(n)]
     figures = [{"latency_s_p95": 0.2 * jitter[k % 7] * steps[k], "memory_bytes": 3e8 * jitter[k % 5]} for k in range(n)]
-    return Past(tuple(run(k, figures[k]) for k in range(n)))
+    return EarlierRuns(tuple(run(k, figures[k]) for k in range(n)))
 
 
 def fake(folder: Path, text: str = FAKE) -> list[str]:
@@ -67,7 +67,7 @@ def test_what_never_varies_or_is_of_few_runs_is_not_asked_about() -> None:
 
 def test_a_run_that_is_wrong_is_left_out_and_one_that_is_only_slower_is_not() -> None:
     runs = [*varying(8).runs, run(8, {"latency_s_p95": 9.0}, failed=("errors",)), run(9, failed=("trend",))]
-    rows = figure_tables(Past(tuple(runs)))["latency_s_p95"]
+    rows = figure_tables(EarlierRuns(tuple(runs)))["latency_s_p95"]
     assert [name for _, name, _ in rows] == [run(n).run_id for n in (*range(8), 9)]
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.comparison.past import FIGURES_NAME, Past
+from harness.comparison.earlier_runs import FIGURES_NAME, EarlierRuns
 from reports import __main__ as command
 from reports.history.table import drift, of_key, table
 from tests.harness.pasts import KEY, keep, on, run
@@ -63,7 +63,7 @@ def test_the_csv_file_has_every_figure_and_gaps_where_there_was_none(runs: Path,
 
 
 def test_drift_holds_the_newest_runs_against_those_before_them() -> None:
-    past = Past(tuple(run(n, {"latency_s_p95": 0.2 if n < 5 else 0.25}) for n in range(10)))
+    past = EarlierRuns(tuple(run(n, {"latency_s_p95": 0.2 if n < 5 else 0.25}) for n in range(10)))
     lines = {line.split()[0]: line.split()[-1] for line in drift(past).splitlines()[1:]}
     assert lines["latency_s_p95"] == "+25.0%"
     assert lines["memory_bytes"] == "+0.0%"
@@ -71,16 +71,16 @@ def test_drift_holds_the_newest_runs_against_those_before_them() -> None:
 
 
 def test_a_recovery_that_was_not_seen_to_its_end_is_marked() -> None:
-    assert "> 3" in table(Past((run(0, {"recovery_censored.down api_redis": 1.0}),)))
-    assert "> 3" not in table(Past((run(0),)))
+    assert "> 3" in table(EarlierRuns((run(0, {"recovery_censored.down api_redis": 1.0}),)))
+    assert "> 3" not in table(EarlierRuns((run(0),)))
 
 
 def test_a_table_has_no_figures_of_single_services() -> None:
-    assert "memory_bytes.api" not in table(Past((run(0, {"memory_bytes.api": 1.0}),)))
+    assert "memory_bytes.api" not in table(EarlierRuns((run(0, {"memory_bytes.api": 1.0}),)))
 
 
 def test_runs_of_other_keys_never_mix(runs: Path) -> None:
-    every = Past((run(0), run(1, key=on(host="other"))))
+    every = EarlierRuns((run(0), run(1, key=on(host="other"))))
     assert of_key(every, KEY.id, runs).runs == (run(0),)
 
 

@@ -127,7 +127,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class EarlierRuns:
     """Earlier runs of one key, the oldest first, and what could not be read, in words."""
 
     runs: tuple[Figures, ...] = ()
@@ -138,17 +138,17 @@ class Past:
         """The runs that later ones may be judged by."""
         return tuple(run for run in self.runs if run.known_good)
 
-    def since(self, baseline: Figures) -> Past:
+    def since(self, baseline: Figures) -> EarlierRuns:
         """Return the history that counts when `baseline` is what was accepted as normal: it, and what came after it."""
         later = [run for run in self.runs if run.started_at > baseline.started_at and run.run_id != baseline.run_id]
-        return Past((dataclasses.replace(baseline, failed=()), *later), self.unread)
+        return EarlierRuns((dataclasses.replace(baseline, failed=()), *later), self.unread)
 
     def value(self, name: str) -> list[float]:
         """Return a figure of the known-good runs that have it."""
         return [run.figures[name] for run in self.known_good if name in run.figures]
 
 
-def read_past(runs: Path, key: Key | None = None, *, but: str = "") -> Past:
+def read_earlier_runs(runs: Path, key: Key | None = None, *, but: str = "") -> EarlierRuns:
     """Return the newest `RUNS_MAX` runs under the folder `runs` of a key, or of any, without the run `but`.
 
     A damaged or an absent file is listed in `unread` and stops nothing. An absent folder has no runs.
@@ -171,7 +171,7 @@ def read_past(runs: Path, key: Key | None = None, *, but: str = "") -> Past:
             found.append(run)
         if len(found) == RUNS_MAX:
             break
-    return Past(tuple(sorted(found, key=lambda run: (run.started_at, run.run_id))), tuple(unread))
+    return EarlierRuns(tuple(sorted(found, key=lambda run: (run.started_at, run.run_id))), tuple(unread))
 
 
 def host_class(host: Mapping[str, object]) -> str:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.comparison.past import FIGURES_NAME, RUNS_MAX, CalmWindow, Figures, Key, Past, host_class, read_past
+from harness.comparison.earlier_runs import (
+    FIGURES_NAME,
+    RUNS_MAX,
+    CalmWindow,
+    EarlierRuns,
+    Figures,
+    Key,
+    host_class,
+    read_earlier_runs,
+)
 from harness.errors import JournalError
 from tests.harness.pasts import KEY, keep, on, run
 
@@ -79,11 +88,11 @@ def test_runs_of_the_same_key_are_read_oldest_first(tmp_path: Path) -> None:
     for n in (3, 1, 2):
         keep(run(n), tmp_path)
     keep(run(4, key=on(time_scale=0.5)), tmp_path)
-    past = read_past(tmp_path, KEY)
-    assert past == Past((run(1), run(2), run(3)))
-    assert len(read_past(tmp_path).runs) == 4
-    assert read_past(tmp_path, KEY, but=run(2).run_id).runs == (run(1), run(3))
-    assert read_past(tmp_path / "none", KEY) == Past()
+    past = read_earlier_runs(tmp_path, KEY)
+    assert past == EarlierRuns((run(1), run(2), run(3)))
+    assert len(read_earlier_runs(tmp_path).runs) == 4
+    assert read_earlier_runs(tmp_path, KEY, but=run(2).run_id).runs == (run(1), run(3))
+    assert read_earlier_runs(tmp_path / "none", KEY) == EarlierRuns()
 
 
 def test_what_cannot_be_read_is_told_and_stops_nothing(tmp_path: Path) -> None:
@@ -92,7 +101,7 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(tmp_path: Path) -> None:
     keep(run(3), tmp_path)
     (tmp_path / "up-only").mkdir()  # a stack that was only brought up
     (tmp_path / "a file").touch()
-    past = read_past(tmp_path, KEY)
+    past = read_earlier_runs(tmp_path, KEY)
     assert past.runs == (run(3),)
     absent, broken = past.unread
     assert absent == f"{run(2).run_id}: left no {FIGURES_NAME}"
@@ -102,13 +111,13 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(tmp_path: Path) -> None:
 def test_of_very_many_runs_the_newest_count(tmp_path: Path) -> None:
     for n in range(RUNS_MAX + 3):
         keep(run(n), tmp_path)
-    past = read_past(tmp_path, KEY)
+    past = read_earlier_runs(tmp_path, KEY)
     assert (len(past.runs), past.runs[0], past.runs[-1]) == (RUNS_MAX, run(3), run(RUNS_MAX + 2))
 
 
 def test_only_what_passed_is_known_to_be_good() -> None:
     trend, wrong = run(2, failed=("trend",)), run(3, failed=("trend", "errors"))
-    past = Past((run(1), trend, wrong))
+    past = EarlierRuns((run(1), trend, wrong))
     assert past.known_good == (run(1),)
     assert past.value("memory_bytes") == [3e8]
     assert past.value("unheard of") == []
@@ -117,7 +126,7 @@ def test_only_what_passed_is_known_to_be_good() -> None:
 
 def test_with_a_baseline_history_counts_from_it_on() -> None:
     accepted = run(5, failed=("trend",))
-    past = Past(tuple(accepted if n == 5 else run(n) for n in range(9)))
+    past = EarlierRuns(tuple(accepted if n == 5 else run(n) for n in range(9)))
     since = past.since(accepted)
     assert [one.run_id for one in since.known_good] == [run(n).run_id for n in (5, 6, 7, 8)]
 
