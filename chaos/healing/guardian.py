@@ -20,7 +20,7 @@ from chaos.healing.actions import ACTIONS
 from chaos.healing.guardian_process import ALIVE, READY
 from chaos.healing.heal import INSIST_S, Healing, heal
 from chaos.healing.ledger import FILE_NAME, read_ledger
-from chaos.healing.lock import turn
+from chaos.healing.lock import ledger_lock
 from chaos.undo import Actions
 from harness.errors import ChaosError, HealFailed
 from harness.root import ROOT
@@ -118,7 +118,7 @@ class Guardian:
         """Heal here first: the runner can undo what no other process can."""
         if not self._ledger.exists():
             return Healing()
-        with turn(self._ledger):
+        with ledger_lock(self._ledger):
             left = read_ledger(self._ledger).open
             return heal(self._ledger, left, self._actions, by="runner", limit_s=self._insist_s) if left else Healing()
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from chaos.healing.actions import ACTIONS
 from chaos.healing.heal import heal
 from chaos.healing.ledger import TAKEN_NAME, Records, UndoEntry, read_ledger
-from chaos.healing.lock import turn
+from chaos.healing.lock import ledger_lock
 from harness.errors import ChaosError
 from harness.identity import runs
 from harness.signals import ignore
@@ -88,7 +88,7 @@ class Vigil:
     def _look(self, lost: str | None) -> None:
         """Undo what has outlived itself; everything, and have nothing broken any more, where the runner is lost."""
         try:
-            with turn(self._ledger):
+            with ledger_lock(self._ledger):
                 if lost:
                     self._take(lost)
                 opened = read_ledger(self._ledger).open
@@ -107,7 +107,7 @@ class Vigil:
         if not self._ledger.exists():
             return 0
         try:
-            with turn(self._ledger):
+            with ledger_lock(self._ledger):
                 past = read_ledger(self._ledger)
                 if past.part != self._part or not past.open:
                     return 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from chaos.faults.packets import nftables as firewall
 from chaos.healing.actions import ACTIONS
 from chaos.healing.ledger import FILE_NAME, LedgerState, Records, UndoEntry, read_ledger
-from chaos.healing.lock import turn
+from chaos.healing.lock import ledger_lock
 from chaos.undo import Actions, undo
 from harness.errors import ChaosError, HealFailed
 from harness.wait import comes_true
@@ -102,7 +102,7 @@ def heal_left(path: Path, actions: Actions = ACTIONS, *, by: str, limit_s: float
     """Heal what a ledger has open if its runner is gone. Raises ChaosError when it cannot be read."""
     if not _left(read_ledger(path)):
         return Healing()
-    with turn(path):
+    with ledger_lock(path):
         # Again: a guardian may have healed it meanwhile.
         left = _left(read_ledger(path))
         return heal(path, left, actions, by=by, limit_s=limit_s) if left else Healing()

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 
-from chaos.healing.lock import turn
+from chaos.healing.lock import ledger_lock
 from chaos.undo import Step
 from harness.errors import ChaosError
 from harness.identity import ProcessId
@@ -109,7 +109,7 @@ class Ledger(Records):
         runner is alive.
         """
         path = folder / FILE_NAME
-        with turn(path):
+        with ledger_lock(path):
             past = read_ledger(path)
             if past.open:
                 raise ChaosError(f"{path}: not undone yet: {', '.join(map(str, past.open))}; `nox -s heal` undoes it")

@@ -22,8 +22,8 @@ _PLACE = 1 << 30
 
 
 @contextlib.contextmanager
-def turn(ledger: Path, *, limit_s: float = _LIMIT_S) -> Iterator[None]:
-    """Hold the only turn at a ledger, which is made where there is none. Raises ChaosError when it is not to be had."""
+def ledger_lock(ledger: Path, *, limit_s: float = _LIMIT_S) -> Iterator[None]:
+    """Hold the lock of a ledger, which is made where there is none. Raises ChaosError when it is not to be had."""
     try:
         file = ledger.open("ab")
     except OSError as error:

@@ -14,7 +14,7 @@ import pytest
 
 from chaos.healing.heal import clear, describe_residue, heal, heal_all, heal_left, put_back
 from chaos.healing.ledger import FILE_NAME, Ledger, Records, UndoEntry, read_ledger
-from chaos.healing.lock import turn
+from chaos.healing.lock import ledger_lock
 from chaos.undo import Force, Step
 from harness.errors import ChaosError, HealFailed
 from harness.root import ROOT
@@ -180,7 +180,7 @@ def test_two_who_heal_take_turns_and_the_second_finds_nothing(tmp_path: Path) ->
     path, house = tmp_path / "1-run" / FILE_NAME, House({"a"})
     healed: list[object] = []
     thread = threading.Thread(target=lambda: healed.append(heal_left(path, {"mend": house}, by="hand")))
-    with turn(path):
+    with ledger_lock(path):
         thread.start()
         thread.join(0.2)
         assert house.broken == {"a"}

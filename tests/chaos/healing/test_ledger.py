@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos.healing.ledger import FILE_NAME, TAKEN_NAME, Ledger, Records, UndoEntry, read_ledger
-from chaos.healing.lock import turn
+from chaos.healing.lock import ledger_lock
 from chaos.undo import Step
 from harness.errors import ChaosError
 from harness.identity import ProcessId
@@ -208,7 +208,7 @@ def test_no_part_begins_while_somebody_heals(tmp_path: Path, ledger: Ledger) -> 
         with contextlib.closing(Ledger(tmp_path)):
             begun.set()
 
-    with turn(ledger.path):
+    with ledger_lock(ledger.path):
         thread = threading.Thread(target=begin)
         thread.start()
         assert not begun.wait(0.2)

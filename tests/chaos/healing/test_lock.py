@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.healing.lock import turn
+from chaos.healing.lock import ledger_lock
 from harness.errors import ChaosError
 from harness.root import ROOT
 
@@ -19,8 +19,8 @@ LIMIT_S = 20.0
 HOLDER = """
 import sys
 from pathlib import Path
-from chaos.healing.lock import turn
-with turn(Path(sys.argv[1])):
+from chaos.healing.lock import ledger_lock
+with ledger_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -36,10 +36,10 @@ def test_one_that_is_killed_gives_its_turn_back(ledger: Path) -> None:
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline().strip() == b"held"
-        with pytest.raises(ChaosError, match="locked by another process"), turn(ledger, limit_s=0.1):
+        with pytest.raises(ChaosError, match="locked by another process"), ledger_lock(ledger, limit_s=0.1):
             pass
         holder.kill()
-    with turn(ledger, limit_s=LIMIT_S):
+    with ledger_lock(ledger, limit_s=LIMIT_S):
         assert ledger.read_bytes() == b""
 
 
@@ -48,7 +48,7 @@ def test_threads_take_turns_and_each_has_it_alone(ledger: Path) -> None:
     seen: list[int] = []
 
     def work(number: int) -> None:
-        with turn(ledger):
+        with ledger_lock(ledger):
             inside.append(number)
             threading.Event().wait(0.01)
             seen.append(len(inside))
@@ -65,8 +65,8 @@ def test_threads_take_turns_and_each_has_it_alone(ledger: Path) -> None:
 FORKER = """
 import os, signal, sys
 from pathlib import Path
-from chaos.healing.lock import turn
-with turn(Path(sys.argv[1])):
+from chaos.healing.lock import ledger_lock
+with ledger_lock(Path(sys.argv[1])):
     fork = os.fork()
     if fork == 0:
         signal.pause()
@@ -82,12 +82,12 @@ def test_a_fork_holds_no_turn(ledger: Path) -> None:
         assert forker.stdout is not None
         fork = int(forker.stdout.readline())
         try:
-            with turn(ledger, limit_s=1.0):
+            with ledger_lock(ledger, limit_s=1.0):
                 pass
         finally:
             os.kill(fork, signal.SIGKILL)
 
 
 def test_where_there_is_no_folder_there_is_no_turn(tmp_path: Path) -> None:
-    with pytest.raises(ChaosError, match="cannot be opened"), turn(tmp_path / "nowhere" / "undo.jsonl"):
+    with pytest.raises(ChaosError, match="cannot be opened"), ledger_lock(tmp_path / "nowhere" / "undo.jsonl"):
         pass
