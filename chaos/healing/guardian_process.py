@@ -36,7 +36,7 @@ _LOOK_S = 0.25
 _AGAIN_S = 10.0
 
 
-class Vigil:
+class GuardianProcess:
     """The guardian of one ledger, whose lease is lost after `lease_s` seconds; what resists is tried for `insist_s`."""
 
     def __init__(self, ledger: Path, *, lease_s: float, insist_s: float) -> None:
@@ -170,11 +170,11 @@ def _main(ledger: str, lease_s: str, insist_s: str) -> int:
     # What ends the runner is often sent to everything near it, but this is who cleans up after.
     ignore("SIGINT", "SIGTERM", "SIGHUP")
     try:
-        vigil = Vigil(Path(ledger), lease_s=float(lease_s), insist_s=float(insist_s))
+        guardian = GuardianProcess(Path(ledger), lease_s=float(lease_s), insist_s=float(insist_s))
     except ChaosError as error:
         print(_now(), error, file=sys.stderr)  # noqa: T201 - its log
         return 2
-    return vigil.run()
+    return guardian.run()
 
 
 if __name__ == "__main__":
