@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from chaos.canary.held import HeldConnection
+from chaos.canary.ack_probe import AckProbe
 from chaos.direction import Direction, streams
 from chaos.faults.fault import Aimed, Fault
 from chaos.faults.links.hop import OnHop, back_to_normal
@@ -138,7 +138,7 @@ class _AimedSynDrop(AimedDrops):
 
     def __init__(self, kind: str, wire: Wire, name: str) -> None:
         super().__init__(kind, wire, name, [Drop("upstream", SYN)])
-        self._held: HeldConnection | None = None
+        self._held: AckProbe | None = None
         self._injected = False
 
     def inject(self) -> None:
@@ -166,7 +166,7 @@ class _AimedSynDrop(AimedDrops):
         if self._held and self._held.crosses():
             return True
         try:
-            self._held = HeldConnection(self._wire.canary)
+            self._held = AckProbe(self._wire.canary)
         except OSError as error:
             raise ChaosError(f"no connection to hold could be made: {error}") from error
         return self._held.crosses()

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
+from chaos.canary.ack_probe import AckProbe
 from chaos.canary.canary import Canary
-from chaos.canary.held import HeldConnection
 from chaos.faults.packets.nftables import Drop, Table, table_name
 from chaos.sight import Seen
 from tests.chaos.conftest import Serve, Toxiproxy
@@ -25,7 +25,7 @@ pytestmark = [
 
 def test_it_goes_on_and_asks_nothing(server: Toxiproxy) -> None:
     canary = Canary("127.0.0.1", server.doors["redis"], "redis")
-    held = HeldConnection(canary)
+    held = AckProbe(canary)
     assert all(held.crosses() for _ in range(50))
     assert canary.look().seen is Seen.ANSWERED
     held.close()
@@ -46,7 +46,7 @@ def test_what_it_sends_never_ends_a_question(serve: Serve, protocol: str, sent: 
             received.append(data)
         done.set()
 
-    held = HeldConnection(Canary("127.0.0.1", serve(read), protocol))
+    held = AckProbe(Canary("127.0.0.1", serve(read), protocol))
     assert [held.crosses() for _ in range(3)] == [True] * 3
     held.close()
     assert done.wait(5)
@@ -56,7 +56,7 @@ def test_what_it_sends_never_ends_a_question(serve: Serve, protocol: str, sent: 
 def test_without_acknowledgements_it_does_not_go_on(server: Toxiproxy) -> None:
     skip_without_firewall()
     door = server.doors["redis"]
-    held = HeldConnection(Canary("127.0.0.1", door, "redis"))
+    held = AckProbe(Canary("127.0.0.1", door, "redis"))
     table = Table(table_name(f"{RUN}-{os.getpid()}", "held"))
     table.create(RUN, door, [Drop("downstream")])
     try:
@@ -72,4 +72,4 @@ def test_nobody_there_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with pytest.raises(OSError, match="refused"):
-        HeldConnection(Canary("127.0.0.1", port, "redis"))
+        AckProbe(Canary("127.0.0.1", port, "redis"))

@@ -28,7 +28,7 @@ _BEGINNINGS: Mapping[str, tuple[bytes, bytes]] = {
 }
 
 
-class HeldConnection:
+class AckProbe:
     """A connection to where a canary goes. Raises OSError when it cannot be made within the canary's limit."""
 
     def __init__(self, canary: Canary) -> None:
