@@ -21,7 +21,7 @@ _OUTCOMES = tuple(str(outcome) for outcome in Outcome)
 _EARLY = 1e-3
 
 
-class Lookout:
+class AbortWindows:
     """Sees one abort's series; `found` says whether there ever was one."""
 
     def __init__(self, abort: Abort) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from harness.criteria.aborts import Abort, Ceiling
 from harness.criteria.budget import Budget
 from harness.criteria.limits import Statistic, When
-from harness.live.abort_windows import Counts, Lookout
+from harness.live.abort_windows import AbortWindows, Counts
 from harness.records import LATE_S, PHASE_OF_FAULTS
 from harness.units import format_s
 from harness.verdict import Verdict
@@ -115,8 +115,8 @@ class Watch:
         self.verdict = Verdict.INCONCLUSIVE
         self._factor = math.log1p(slowdown_fraction)
         self._aftermath_s = aftermath_s
-        self._asked = [Lookout(abort) for abort in asked]
-        self._lookouts = [*(Lookout(abort) for abort in aborts), *self._asked]
+        self._asked = [AbortWindows(abort) for abort in asked]
+        self._abort_windows = [*(AbortWindows(abort) for abort in aborts), *self._asked]
         self._counts = Counts()
         self._slack_s = slack_s
         self._width_s = width_s
@@ -178,10 +178,10 @@ class Watch:
     def _look_up(self, t_s: float, values: Mapping[str, float]) -> None:
         """Hold every series that is watched against what is allowed."""
         whole, parts = self._counts.whole(values), self._parts(t_s)
-        for lookout in self._lookouts:
-            reason = lookout.see(t_s, whole, inside=lookout.abort.when in parts)
+        for windows in self._abort_windows:
+            reason = windows.see(t_s, whole, inside=windows.abort.when in parts)
             if reason and not self.reason:
-                self.reason, self.verdict = reason, lookout.abort.verdict
+                self.reason, self.verdict = reason, windows.abort.verdict
 
     def _parts(self, t_s: float) -> set[When]:
         """Return the parts of the run in which it is now."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.criteria.aborts import Abort, Ceiling
 from harness.criteria.limits import SUMS, Statistic, When
-from harness.live.abort_windows import Counts, Lookout
+from harness.live.abort_windows import AbortWindows, Counts
 from harness.records import Outcome
 
 FDS, CPU = "process.api.fds", "process.api.cpu_s"
@@ -27,10 +27,10 @@ def abort(**changes: Any) -> Abort:
 
 def ended(abort: Abort, values: Iterable[float | None], *, every_s: float = 1.0) -> tuple[int, str] | None:
     """Return the first tick that ends a run, and why; None is a tick without a sample."""
-    lookout = Lookout(abort)
+    windows = AbortWindows(abort)
     for n, value in enumerate(values):
         shown = {} if value is None else {abort.series: value}
-        if told := lookout.see((n + 1) * every_s, shown, inside=True):
+        if told := windows.see((n + 1) * every_s, shown, inside=True):
             return n, told
     return None
 
@@ -97,40 +97,40 @@ def test_a_series_that_is_sampled_seldom_has_windows_as_long_as_it_takes() -> No
 
 
 def test_each_series_is_watched_by_itself() -> None:
-    lookout = Lookout(at_most(5, series="process.*.fds", excepted=("process.auth.*",)))
+    windows = AbortWindows(at_most(5, series="process.*.fds", excepted=("process.auth.*",)))
     for n in range(30):
         # By turns, and together in no window alone.
         values = {"process.api.fds": 9.0 if n % 6 < 3 else 1.0, "process.feed.fds": 1.0 if n % 6 < 3 else 9.0}
         others = {"process.auth.fds": 9.0, "process.api.threads": 9.0}
-        assert not lookout.see(n + 1.0, values | others, inside=True)
+        assert not windows.see(n + 1.0, values | others, inside=True)
 
 
 def test_sums_are_of_all_that_is_named() -> None:
     timed_out = at_most(5, Statistic.SUM_PER_S, series="load.*.timed_out")
     ticks: Mapping[str, float] = {"load.get.timed_out": 3.0, "load.put.timed_out": 3.0, "load.put.ok": 9.0}
-    lookout = Lookout(timed_out)
-    seen = [lookout.see(n + 1.0, ticks, inside=True) for n in range(7)]
+    windows = AbortWindows(timed_out)
+    seen = [windows.see(n + 1.0, ticks, inside=True) for n in range(7)]
     assert timed_out.adds_up
     assert not any(seen[:6])
     assert seen[6].startswith("load.*.timed_out: sum_per_s 6/s in the last of 2 windows")
-    one = Lookout(timed_out)
+    one = AbortWindows(timed_out)
     assert not any(one.see(n + 1.0, {"load.get.timed_out": 3.0}, inside=True) for n in range(60))
 
 
 def test_whether_there_is_such_a_series_is_known_in_every_part() -> None:
-    lookout = Lookout(at_most(5))
-    lookout.see(1.0, {"process.api.threads": 9.0}, inside=True)
-    assert not lookout.found
-    lookout.see(2.0, {FDS: 9.0}, inside=False)
-    assert lookout.found
-    lookout.see(3.0, {}, inside=True)
-    assert lookout.found
+    windows = AbortWindows(at_most(5))
+    windows.see(1.0, {"process.api.threads": 9.0}, inside=True)
+    assert not windows.found
+    windows.see(2.0, {FDS: 9.0}, inside=False)
+    assert windows.found
+    windows.see(3.0, {}, inside=True)
+    assert windows.found
 
 
 def test_outside_its_part_nothing_is_seen_and_what_was_is_forgotten() -> None:
-    lookout = Lookout(at_most(5))
-    assert not any(lookout.see(n + 1.0, {FDS: 9.0}, inside=n % 7 != 6) for n in range(60))
-    assert not any(lookout.see(n + 61.0, {FDS: 9.0}, inside=False) for n in range(60))
+    windows = AbortWindows(at_most(5))
+    assert not any(windows.see(n + 1.0, {FDS: 9.0}, inside=n % 7 != 6) for n in range(60))
+    assert not any(windows.see(n + 61.0, {FDS: 9.0}, inside=False) for n in range(60))
 
 
 def test_a_tick_that_comes_a_little_early_ends_its_window() -> None:
@@ -153,9 +153,9 @@ def outcomes(values: Iterable[float]) -> Iterable[Mapping[str, float]]:
 def test_a_service_that_answers_nothing_any_more_is_seen() -> None:
     """No count is written where there was nothing to count."""
     counts = Counts()
-    lookout = Lookout(abort(series="load.get.ok", statistic=Statistic.SUM, min=1))
+    windows = AbortWindows(abort(series="load.get.ok", statistic=Statistic.SUM, min=1))
     seen = [
-        bool(lookout.see(n + 1.0, counts.whole(tick), inside=True))
+        bool(windows.see(n + 1.0, counts.whole(tick), inside=True))
         for n, tick in enumerate(outcomes([5] * 7 + [0] * 9))
     ]
     assert seen == [False] * 12 + [True] + [False] * 2 + [True]
