@@ -18,8 +18,8 @@ from typing import cast
 from harness.probes.background import Background
 from harness.probes.files import LogProbe
 from harness.probes.processes.detail import DetailProbe
-from harness.probes.processes.kin import Kin
 from harness.probes.processes.process import OwnProbe, ProcessProbe
+from harness.probes.processes.tree import ProcessTree
 from harness.probes.reading import Probe, QuickProbe, Reading, SlowProbe, reason
 from harness.probes.roll import Roll
 from harness.probes.runtime import RuntimeProbe
@@ -58,11 +58,11 @@ class Sampler:
     ) -> None:
         self._interval_s = interval_s
         self._due_s = float("-inf")
-        self._kin = Kin()
+        self._tree = ProcessTree()
         self._roll = Roll()
         self._background = Background()
         self._overtaken: set[str] = set()
-        self._lookup = Lookup(_callable(refs), self._kin)
+        self._lookup = Lookup(_callable(refs), self._tree)
         found, named = self._lookup.look(lambda _: True)
         self._services = [Service(name.partition(".")[2], name.partition(".")[0], each) for name, each in found.items()]
         self._quick: list[QuickProbe] = [OwnProbe()]
@@ -106,7 +106,7 @@ class Sampler:
     def _pass(self, t_s: float, values: dict[str, float], events: list[Event]) -> None:
         """Read what is quick and ask what is slow."""
         began_s = time.perf_counter()
-        self._kin.begin()
+        self._tree.begin()
         for service in self._services:
             self._look(service, t_s, values, events)
         for probe in self._quick:

@@ -15,8 +15,8 @@ from typing import Protocol
 
 from harness.probes.background import Errand
 from harness.probes.containers.container import open_container
-from harness.probes.processes.kin import Kin
 from harness.probes.processes.process import ProcessProbe
+from harness.probes.processes.tree import ProcessTree
 from harness.probes.reading import Gone, Reading, reason
 from harness.records import ContainerRef, Event, ProcessRef, ServiceRef
 
@@ -140,9 +140,9 @@ class Lookup:
 
     name = "services"
 
-    def __init__(self, refs: Refs, kin: Kin) -> None:
+    def __init__(self, refs: Refs, tree: ProcessTree) -> None:
         self._refs = refs
-        self._kin = kin
+        self._tree = tree
         self._errand = Errand("services")
         self._found: SimpleQueue[tuple[Mapping[str, Found], tuple[ServiceRef, ...]]] = SimpleQueue()
         self.wanted: frozenset[str] = frozenset()
@@ -177,7 +177,7 @@ class Lookup:
 
     def _open(self, ref: ProcessRef | ContainerRef) -> Found:
         try:
-            return Found(ProcessProbe(ref, self._kin) if isinstance(ref, ProcessRef) else open_container(ref))
+            return Found(ProcessProbe(ref, self._tree) if isinstance(ref, ProcessRef) else open_container(ref))
         except Gone as gone:
             return Found(gone=True, oom_killed=gone.oom_killed)
         except Exception as error:  # noqa: BLE001 - whatever it was, this service cannot be measured now

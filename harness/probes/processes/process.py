@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from harness.probes.processes.cost import Cost, cost_of
-from harness.probes.processes.kin import Kin
+from harness.probes.processes.tree import ProcessTree
 from harness.probes.reading import Gone, Reading
 from harness.records import ProcessRef
 
@@ -23,13 +23,13 @@ class ProcessProbe:
     `pids` are the tree's processes as of the last look, the service's own first.
     """
 
-    def __init__(self, ref: ProcessRef, kin: Kin) -> None:
+    def __init__(self, ref: ProcessRef, tree: ProcessTree) -> None:
         self.service = ref.service
         self.name = f"process.{ref.service}"
         self.restarts = 0  # nobody counts a process's
         self.pids: tuple[int, ...] = (ref.process.pid,)
         self._pid = ref.process.pid
-        self._kin = kin
+        self._tree = tree
         own = cost_of(self._pid)
         if own is None or not ref.process.lives:
             raise Gone
@@ -44,9 +44,9 @@ class ProcessProbe:
         own = cost_of(self._pid)
         if own is None or own.began != self._began:
             raise Gone
-        kin = self._kin.descendants(self._pid)
-        self.pids = (self._pid, *kin)
-        figures = _sum([own, *(cost for pid in kin if (cost := cost_of(pid)))])
+        tree = self._tree.descendants(self._pid)
+        self.pids = (self._pid, *tree)
+        figures = _sum([own, *(cost for pid in tree if (cost := cost_of(pid)))])
         values = {f"{self.name}.{figure}": value for figure, value in figures.items() if value is not None}
         return Reading(values, tuple(f"{self.name}.{figure}" for figure in figures if figures[figure] is None))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.identity import ProcessId
 from harness.probes import services
-from harness.probes.processes.kin import Kin
+from harness.probes.processes.tree import ProcessTree
 from harness.probes.reading import Gone, Reading
 from harness.probes.services import Found, Lookup, Service
 from harness.records import ContainerRef, Event, LogRef, MetricsRef, ProcessRef, ServiceRef
@@ -153,7 +153,7 @@ def test_a_lookup_opens_what_is_wanted_and_hands_on_every_ref() -> None:
     own = ProcessRef("ourselves", ProcessId.own())
     stranger = ProcessRef("stranger", stranger_to(own.process))
     refs: list[ServiceRef] = [own, stranger, MetricsRef("api", "http://127.0.0.1:1"), LogRef("api", Path("x"))]
-    lookup = Lookup(lambda: refs, Kin())
+    lookup = Lookup(lambda: refs, ProcessTree())
     found, named = lookup.look(lambda name: name != "process.other")
     assert named == tuple(refs)
     assert found["process.ourselves"].probe is not None
@@ -167,6 +167,6 @@ def test_a_lookup_that_fails_for_one_service_finds_the_others(monkeypatch: pytes
 
     monkeypatch.setattr(services, "open_container", refuse)
     refs: list[ServiceRef] = [ContainerRef("redis", "id"), ProcessRef("api", ProcessId.own())]
-    found, _ = Lookup(lambda: refs, Kin()).look(lambda _: True)
+    found, _ = Lookup(lambda: refs, ProcessTree()).look(lambda _: True)
     assert found["container.redis"] == Found(reason="ConnectionRefusedError")
     assert found["process.api"].probe is not None

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from harness.identity import ProcessId
 from harness.probes.processes.detail import EVERY, DetailProbe
-from harness.probes.processes.kin import Kin
 from harness.probes.processes.process import ProcessProbe
+from harness.probes.processes.tree import ProcessTree
 from harness.probes.reading import Reading
 from harness.records import ProcessRef
 
 
 def probe_of(pid: int, service: str = "api") -> ProcessProbe:
-    probe = ProcessProbe(ProcessRef(service, ProcessId.of(psutil.Process(pid))), Kin())
+    probe = ProcessProbe(ProcessRef(service, ProcessId.of(psutil.Process(pid))), ProcessTree())
     probe.read()
     return probe
 

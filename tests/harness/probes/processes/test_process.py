@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from harness.identity import ProcessId
-from harness.probes.processes.kin import Kin
 from harness.probes.processes.process import OwnProbe, ProcessProbe, own_figures
+from harness.probes.processes.tree import ProcessTree
 from harness.probes.reading import Gone
 from harness.records import ProcessRef
 from harness.wait import wait_until
@@ -65,7 +65,7 @@ class Child:
 
 
 def probe_of(ref: ProcessRef) -> ProcessProbe:
-    return ProcessProbe(ref, Kin())
+    return ProcessProbe(ref, ProcessTree())
 
 
 def figures(probe: ProcessProbe) -> dict[str, float]:

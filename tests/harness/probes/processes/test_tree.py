@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from harness.probes.processes.kin import Kin
+from harness.probes.processes.tree import ProcessTree
 
 
 @pytest.fixture
@@ -22,35 +22,35 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         running.communicate()
 
 
-def walking() -> Kin:
-    kin = Kin()
-    kin._told = False
-    return kin
+def walking() -> ProcessTree:
+    tree = ProcessTree()
+    tree._told = False
+    return tree
 
 
 def test_both_ways_find_the_same(child: subprocess.Popen[bytes]) -> None:
     (grandchild,) = psutil.Process(child.pid).children()
-    assert Kin().descendants(child.pid) == walking().descendants(child.pid) == [grandchild.pid]
+    assert ProcessTree().descendants(child.pid) == walking().descendants(child.pid) == [grandchild.pid]
     ours = [child.pid, grandchild.pid]
-    for kin in (Kin(), walking()):
-        assert [pid for pid in kin.descendants(os.getpid()) if pid in ours] == ours
+    for tree in (ProcessTree(), walking()):
+        assert [pid for pid in tree.descendants(os.getpid()) if pid in ours] == ours
 
 
 def test_a_walk_serves_one_pass(child: subprocess.Popen[bytes]) -> None:
-    kin = walking()
-    (before,) = kin.descendants(child.pid)
+    tree = walking()
+    (before,) = tree.descendants(child.pid)
     child.communicate()
-    assert kin.descendants(child.pid) == [before]
-    kin.begin()
-    assert kin.descendants(child.pid) == []
+    assert tree.descendants(child.pid) == [before]
+    tree.begin()
+    assert tree.descendants(child.pid) == []
 
 
 def test_whoever_is_gone_has_no_children(child: subprocess.Popen[bytes]) -> None:
     child.communicate()
-    assert Kin().descendants(child.pid) == walking().descendants(child.pid) == []
+    assert ProcessTree().descendants(child.pid) == walking().descendants(child.pid) == []
 
 
 def test_an_id_used_again_leads_in_no_circle() -> None:
-    kin = walking()
-    kin._children = {1: [2, 3], 2: [4], 4: [1, 2]}
-    assert kin.descendants(1) == [2, 3, 4]
+    tree = walking()
+    tree._children = {1: [2, 3], 2: [4], 4: [1, 2]}
+    assert tree.descendants(1) == [2, 3, 4]

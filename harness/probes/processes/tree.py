@@ -16,7 +16,7 @@ import psutil
 from harness.probes.containers.kernel_file import read_file
 
 
-class Kin:
+class ProcessTree:
     """Answers for one pass after another; `begin` starts the next."""
 
     def __init__(self) -> None:
