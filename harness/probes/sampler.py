@@ -15,13 +15,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
+from harness.probes.attendance import Attendance
 from harness.probes.background import Background
 from harness.probes.files import LogProbe
 from harness.probes.processes.detail import DetailProbe
 from harness.probes.processes.process import OwnProbe, ProcessProbe
 from harness.probes.processes.tree import ProcessTree
 from harness.probes.reading import Probe, QuickProbe, Reading, SlowProbe, reason
-from harness.probes.roll import Roll
 from harness.probes.runtime import RuntimeProbe
 from harness.probes.services import Lookup, Refs, Service
 from harness.records import Event, LogRef, MetricsRef, ServiceRef
@@ -59,7 +59,7 @@ class Sampler:
         self._interval_s = interval_s
         self._due_s = float("-inf")
         self._tree = ProcessTree()
-        self._roll = Roll()
+        self._attendance = Attendance()
         self._background = Background()
         self._overtaken: set[str] = set()
         self._lookup = Lookup(_callable(refs), self._tree)
@@ -94,7 +94,7 @@ class Sampler:
             self._due_s = due_s if due_s > t_s else t_s + self._interval_s
             self._pass(t_s, values, events)
             self._pick_up(t_s, values, events, wait_s=GRACE_S)
-            values["sampler.all.missing"] = float(self._roll.missing)
+            values["sampler.all.missing"] = float(self._attendance.missing)
         return values, events
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ class Sampler:
             try:
                 self._take(probe.name, probe.read(), t_s, values, events)
             except Exception as error:  # noqa: BLE001 - whatever it was, this probe has no sample and the others have
-                events += self._roll.silent(probe.name, reason(error), t_s)
+                events += self._attendance.silent(probe.name, reason(error), t_s)
         self._ask(t_s, events)
         values["sampler.all.pass_s"] = time.perf_counter() - began_s
 
@@ -121,14 +121,14 @@ class Sampler:
         try:
             reading = service.read(t_s, events)
         except Exception as error:  # noqa: BLE001 - as for any probe
-            events += self._roll.silent(service.name, reason(error), t_s)
+            events += self._attendance.silent(service.name, reason(error), t_s)
             return
         if reading is not None:
             self._take(service.name, reading, t_s, values, events)
         elif service.reason:
-            events += self._roll.silent(service.name, service.reason, t_s)
+            events += self._attendance.silent(service.name, service.reason, t_s)
         else:
-            self._roll.gone(service.name)
+            self._attendance.gone(service.name)
 
     def _ask(self, t_s: float, events: list[Event]) -> None:
         probes = [*self._slow.values()]
@@ -138,13 +138,13 @@ class Sampler:
         for probe in probes:
             if self._background.waits_for(probe.name):
                 self._overtaken.add(probe.name)
-                events += self._roll.silent(probe.name, "no answer by the next pass", t_s)
+                events += self._attendance.silent(probe.name, "no answer by the next pass", t_s)
         self._background.ask([probe for probe in probes if not self._background.waits_for(probe.name)])
 
     def _pick_up(self, t_s: float, values: dict[str, float], events: list[Event], *, wait_s: float = 0.0) -> None:
         for name, reading, why in self._background.take(wait_s=wait_s):
             if reading is None:
-                events += self._roll.silent(name, why, t_s)
+                events += self._attendance.silent(name, why, t_s)
             else:
                 self._take(name, reading, t_s, values, events)
             self._overtaken.discard(name)
@@ -155,7 +155,7 @@ class Sampler:
 
     def _take(self, name: str, reading: Reading, t_s: float, values: dict[str, float], events: list[Event]) -> None:
         values |= reading.values
-        events += self._roll.answered(name, reading, t_s, in_time=name not in self._overtaken)
+        events += self._attendance.answered(name, reading, t_s, in_time=name not in self._overtaken)
 
     def _add(self, probe: Probe) -> None:
         if inspect.iscoroutinefunction(probe.read):

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from harness.identity import ProcessId
 from harness.probes import sampler as sampler_module
+from harness.probes.attendance import BACK_AFTER
 from harness.probes.files import DiskProbe
-from harness.probes.roll import BACK_AFTER
 from harness.probes.sampler import INTERVAL_S, Sampler, interval_for
 from harness.records import Event, LogRef, MetricsRef, ProcessRef, ServiceRef
 from harness.wait import wait_until

@@ -1,4 +1,4 @@
-"""The roll of probes: who has answered, who is late, and how many samples are missing.
+"""The attendance of probes: who has answered, who is late, and how many samples are missing.
 
 Silence is told when it begins and when it is over, not with every pass: over
 two days that would fill the journal. It is over when a probe has answered a few
@@ -22,7 +22,7 @@ class _Standing:
     missing: tuple[str, ...] = ()
 
 
-class Roll:
+class Attendance:
     """Notes each probe's look; `missing` counts the samples that should have come and did not."""
 
     def __init__(self) -> None:

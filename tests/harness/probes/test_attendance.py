@@ -3,58 +3,58 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.probes.attendance import BACK_AFTER, Attendance
 from harness.probes.reading import Reading
-from harness.probes.roll import BACK_AFTER, Roll
 
 HERE = Reading({"a.x": 1.0})
 
 
-def kinds(roll: Roll, looks: list[str]) -> list[str]:
+def kinds(attendance: Attendance, looks: list[str]) -> list[str]:
     events = []
     for t_s, look in enumerate(looks):
         if look == "silent":
-            events += roll.silent("a", "no answer", float(t_s))
+            events += attendance.silent("a", "no answer", float(t_s))
         else:
-            events += roll.answered("a", HERE, float(t_s), in_time=look == "here")
+            events += attendance.answered("a", HERE, float(t_s), in_time=look == "here")
     return [event.kind for event in events]
 
 
 def test_silence_is_told_once_and_its_end_once() -> None:
-    roll = Roll()
-    assert kinds(roll, ["here", *["silent"] * 50, *["here"] * 50]) == ["probe_late", "probe_back"]
-    assert roll.missing == 50
+    attendance = Attendance()
+    assert kinds(attendance, ["here", *["silent"] * 50, *["here"] * 50]) == ["probe_late", "probe_back"]
+    assert attendance.missing == 50
 
 
 def test_one_answer_is_no_end_of_silence() -> None:
-    assert kinds(Roll(), ["silent", *["here"] * (BACK_AFTER - 1), "silent"] * 20) == ["probe_late"]
+    assert kinds(Attendance(), ["silent", *["here"] * (BACK_AFTER - 1), "silent"] * 20) == ["probe_late"]
 
 
 def test_an_answer_that_was_overtaken_ends_no_silence() -> None:
-    assert kinds(Roll(), ["silent", *["late"] * 50]) == ["probe_late"]
+    assert kinds(Attendance(), ["silent", *["late"] * 50]) == ["probe_late"]
 
 
 def test_each_probe_stands_alone() -> None:
-    roll = Roll()
-    assert [event.detail["probe"] for name in ("a", "b") for event in roll.silent(name, "why", 1.0)] == ["a", "b"]
+    attendance = Attendance()
+    assert [event.detail["probe"] for name in ("a", "b") for event in attendance.silent(name, "why", 1.0)] == ["a", "b"]
 
 
 def test_figures_that_are_missing_are_told_when_they_change() -> None:
-    roll = Roll()
+    attendance = Attendance()
     lacking, worse = Reading({"a.x": 1.0}, ("a.y",)), Reading({}, ("a.x", "a.y"))
-    told = [roll.answered("a", reading, 1.0) for reading in (lacking, lacking, HERE, lacking, worse)]
+    told = [attendance.answered("a", reading, 1.0) for reading in (lacking, lacking, HERE, lacking, worse)]
     assert [[event.detail["series"] for event in events] for events in told] == [
         *([["a.y"]], [], [], [], [["a.x", "a.y"]])
     ]
-    assert roll.missing == 5
+    assert attendance.missing == 5
 
 
 @given(st.lists(st.sampled_from(["here", "late", "silent"]), max_size=60))
 def test_late_and_back_take_turns_and_none_is_missed(looks: list[str]) -> None:
-    roll = Roll()
-    told = kinds(roll, looks)
+    attendance = Attendance()
+    told = kinds(attendance, looks)
     assert told == ["probe_late", "probe_back"] * (len(told) // 2) + ["probe_late"] * (len(told) % 2)
     assert bool(told) == ("silent" in looks)
-    assert roll.missing == looks.count("silent")
+    assert attendance.missing == looks.count("silent")
     quiet_end = looks[-BACK_AFTER:] == ["here"] * BACK_AFTER
     if quiet_end:
         assert told[-1:] != ["probe_late"]
