@@ -18,7 +18,7 @@ from typing import Self
 from chaos.guards.claim import Claim, ClaimedStore
 from chaos.guards.claim_postgres import PostgresStore
 from chaos.guards.claim_redis import RedisStore
-from chaos.guards.runner import is_gone, is_own, own_runner, told
+from chaos.guards.runner import describe, is_gone, is_own, own_runner
 from harness.clock import Clock, RealClock
 from harness.errors import ChaosError, HeavyweatherError, NotReady, Refused
 
@@ -126,7 +126,7 @@ class Guard:
         # Before it is there, or another thread of this process could take it for a released one.
         _held.add(self._claim.nonce)
         if (held := door.direct.lay(self._claim, _gives_way)) is not None:
-            raise Refused(f"{door.store} is claimed by {told(held)}: two runs on one stack would break each other")
+            raise Refused(f"{door.store} is claimed by {describe(held)}: two runs on one stack would break each other")
 
     def _check(self, door: GuardedStore) -> None:
         ends_s = self._clock.now_s() + _PATIENCE_S
@@ -152,7 +152,7 @@ class Guard:
         if held is None:
             raise Refused(f"{where} holds no claim of this run: it is not the {door.store} of this stack")
         if held.nonce != self._claim.nonce:
-            raise Refused(f"{where} is claimed by {told(held)}: it is not this run's to break")
+            raise Refused(f"{where} is claimed by {describe(held)}: it is not this run's to break")
         if not self._is_broken(door.store):
             with self._lock:
                 self._touched.discard(door.store)

@@ -47,7 +47,7 @@ def is_gone(claim: Claim) -> bool:
     return not process.lives
 
 
-def told(claim: Claim) -> str:
+def describe(claim: Claim) -> str:
     """Return a claim in words."""
     process = _here(claim.runner)
     if process is not None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.guards.claim import Claim
-from chaos.guards.runner import is_gone, is_own, machine, own_runner, told
+from chaos.guards.runner import describe, is_gone, is_own, machine, own_runner
 from harness.identity import ProcessId
 from tests.processes import stranger_to
 
@@ -25,7 +25,7 @@ def claim(runner: str, left_s: float = 100.0) -> Claim:
 
 def test_a_process_that_runs_is_not_gone_however_late_its_claim() -> None:
     assert not is_gone(claim(own_runner(), left_s=-1e6))
-    assert told(claim(own_runner())) == f"run run-1, process {os.getpid()} on this machine, which is alive"
+    assert describe(claim(own_runner())) == f"run run-1, process {os.getpid()} on this machine, which is alive"
 
 
 def test_a_process_that_has_ended_is_gone_however_long_its_claim_would_last() -> None:
@@ -58,11 +58,11 @@ def test_a_claim_of_this_process_is_its_own_whatever_the_clock_says_by_now() -> 
 def test_of_a_process_that_cannot_be_seen_the_lease_tells(runner: str) -> None:
     assert not is_gone(claim(runner, left_s=0.1))
     assert is_gone(claim(runner, left_s=0.0))
-    assert "for 12 s unless it is renewed" in told(claim(runner, left_s=12.3))
+    assert "for 12 s unless it is renewed" in describe(claim(runner, left_s=12.3))
 
 
 @given(st.text(max_size=40), st.floats(-10, 10))
 def test_whatever_stands_there_is_judged(runner: str, left_s: float) -> None:
     with contextlib.suppress(ValueError):
         assert is_gone(claim(runner, left_s)) in {True, False}
-    assert told(claim(runner, left_s)).startswith("run run-1")
+    assert describe(claim(runner, left_s)).startswith("run run-1")
