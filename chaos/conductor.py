@@ -20,8 +20,8 @@ from typing import Any, cast
 
 from chaos.faults.fault import Adjustable, Aimed
 from chaos.healing.ledger import Ledger, UndoEntry
+from chaos.observed import Observed, State
 from chaos.profile.timeline import Change, Planned
-from chaos.sight import Seen, Sight
 from chaos.targets import Targets
 from chaos.undo import Actions, Force, undo
 from harness.clock import Clock
@@ -46,10 +46,10 @@ class _Open:
 
     planned: Planned
     aimed: Aimed
-    before: Sight
+    before: Observed
     proof_ends_s: float = 0.0
     proving: bool = False
-    look: Future[Sight] | None = None
+    observe: Future[Observed] | None = None
 
 
 class Conductor:
@@ -200,10 +200,10 @@ class Conductor:
     def _prove(self) -> None:
         """Take a look at each fault that is not proved yet, and see what the last one saw."""
         for opened in [each for each in self._open.values() if each.proving]:
-            opened.look = opened.look or self._lookers.submit(opened.aimed.look)
-            if opened.look.done():
-                doubt = opened.aimed.missing(opened.before, opened.look.result())
-                opened.look = None
+            opened.observe = opened.observe or self._lookers.submit(opened.aimed.observe)
+            if opened.observe.done():
+                doubt = opened.aimed.missing(opened.before, opened.observe.result())
+                opened.observe = None
                 if doubt is None or self._clock.now_s() >= opened.proof_ends_s:
                     opened.proving = False
                     self._tell_proof(opened.planned, doubt)
@@ -224,9 +224,9 @@ class Conductor:
             self._clock.sleep_s(_POLL_S)
         return remains
 
-    def _look(self, aimed: Aimed) -> Sight:
+    def _look(self, aimed: Aimed) -> Observed:
         """Take a look, and see meanwhile what those at other faults saw."""
-        look = self._lookers.submit(aimed.look)
+        look = self._lookers.submit(aimed.observe)
         ends_s = self._clock.now_s() + _LOOK_S
         while not look.done():
             wait([look], timeout=_POLL_S)
@@ -235,13 +235,13 @@ class Conductor:
                 raise ChaosError(f"a look that hung for {_LOOK_S:.0f} s, beyond every limit of its own")
         return look.result()
 
-    def _best_look(self, aimed: Aimed) -> Sight:
+    def _best_look(self, aimed: Aimed) -> Observed:
         """Look a few times and return the quickest that is as good as any: one slow look would hide a fault's delay."""
-        sights = [self._look(aimed)]
-        while len(sights) < _LOOKS and sights[-1].seen is not Seen.HUNG:
-            sights.append(self._look(aimed))
-        whole = [sight for sight in sights if sight.seen in _WHOLE]
-        return min(whole or sights, key=lambda sight: sight.took_s)
+        observations = [self._look(aimed)]
+        while len(observations) < _LOOKS and observations[-1].state is not State.HUNG:
+            observations.append(self._look(aimed))
+        whole = [observed for observed in observations if observed.state in _WHOLE]
+        return min(whole or observations, key=lambda observed: observed.took_s)
 
     def _doubt(self, planned: Planned, doubt: str) -> None:
         """Note a doubt about a fault, beside those there are."""
@@ -256,7 +256,7 @@ class Conductor:
 
 
 # How a look at a target ends that nothing is wrong with.
-_WHOLE = frozenset({Seen.ANSWERED, Seen.RUNNING, Seen.THERE})
+_WHOLE = frozenset({State.ANSWERED, State.RUNNING, State.THERE})
 
 
 def _named(planned: Planned) -> dict[str, object]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chaos.canary.canary import Canary
-    from chaos.sight import Sight
+    from chaos.observed import Observed
     from chaos.undo import Step
 
 
@@ -96,7 +96,7 @@ class Link(Protocol):
     def state(self) -> LinkState:
         """Read the link's state back from the server."""
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Send a canary through the link."""
 
 
@@ -122,7 +122,7 @@ class Service(Protocol):
     def start(self) -> None:
         """Start it again, and wait for nothing; harmless when it runs."""
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """See whether it runs and answers, is stopped or gone; `amount` is when it started, Unix seconds."""
 
     def resume_step(self) -> Step:
@@ -157,7 +157,7 @@ class Squeezable(Protocol):
     def squeeze(self, *, cpu_cores: float | None, memory_bytes: int | None) -> None:
         """Let it use no more than so much; None leaves that part alone."""
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """See whether it runs and answers, as `Service` does."""
 
     def restore_step(self, former: Allowance, *, cpu: bool, memory: bool) -> Step:
@@ -192,7 +192,7 @@ class Member(Protocol):
     def joined(self) -> bool:
         """Whether it is in the network, as the engine has it."""
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Send a canary to the service, past the proxies."""
 
     def join_step(self) -> Step:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from chaos.canary.questions import END, FIRST, LATER, MOST_ANSWERS, MOST_BYTES, SMALL, Question, large, requests
 from chaos.direction import Stream
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from harness.errors import ChaosError
 
 # Shortages of this machine, not of the link: they must prove no fault.
@@ -42,14 +42,14 @@ class Canary:
     limit_s: float = 2.0
     large_path: str = "/health"
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Ask once over a fresh connection. Raises ChaosError when this machine could not even ask."""
         began_s = time.perf_counter()
         seen = self._ask(began_s + self.limit_s)
-        return Sight(seen, time.perf_counter() - began_s)
+        return Observed(seen, time.perf_counter() - began_s)
 
-    def stand(self) -> Standing | Sight:
-        """Return a connection that was used once and stays, or how the attempt ended. Raises ChaosError as `look`."""
+    def stand(self) -> Standing | Observed:
+        """Return a connection that was used once and stays, or how it ended. Raises ChaosError as `observe`."""
         began_s = time.perf_counter()
         ends_s = began_s + self.limit_s
         link = None
@@ -58,37 +58,37 @@ class Canary:
             link.sendall(FIRST[self.protocol])
             if _read_answer(link, END[self.protocol], ends_s):
                 return Standing(link, LATER[self.protocol])
-            seen = Seen.CLOSED
+            seen = State.CLOSED
         except OSError as error:
             seen = self._ending(error)
         if link:
             link.close()
-        return Sight(seen, time.perf_counter() - began_s)
+        return Observed(seen, time.perf_counter() - began_s)
 
-    def end(self) -> Sight:
+    def end(self) -> Observed:
         """End a connection that was used once, and return how long its other end took to come.
 
         A proxy passes no half of an end on: it ends the way there, and with it the way back.
-        Raises ChaosError as `look`.
+        Raises ChaosError as `observe`.
         """
         standing = self.stand()
-        if isinstance(standing, Sight):
+        if isinstance(standing, Observed):
             return standing
         began_s = time.perf_counter()
         seen = standing.end(self.limit_s)
         took_s = time.perf_counter() - began_s
         # Any end will do; only its time matters.
-        return Sight(Seen.HUNG if seen is Seen.HUNG else Seen.ANSWERED, took_s, f"ended: {seen}")
+        return Observed(State.HUNG if seen is State.HUNG else State.ANSWERED, took_s, f"ended: {seen}")
 
     def carry(self, stream: Stream, size_bytes: int) -> Carried:
-        """Ask a large question, after a small one whose time is taken off. Raises ChaosError as `look`."""
-        small = self.look()
-        if small.seen is not Seen.ANSWERED:
-            return Carried(small.seen)
+        """Ask a large question, after a small one whose time is taken off. Raises ChaosError as `observe`."""
+        small = self.observe()
+        if small.state is not State.ANSWERED:
+            return Carried(small.state)
         if self.protocol != "http" or stream == "upstream":
             return self._exchange(large(self.protocol, stream, size_bytes), small.took_s)
         one = self._exchange(requests(1, self.large_path))
-        if one.seen is not Seen.ANSWERED:
+        if one.state is not State.ANSWERED:
             return one
         number = min(math.ceil(size_bytes / _answer_bytes(one)), MOST_ANSWERS)
         return self._exchange(requests(number, self.large_path), small.took_s)
@@ -99,8 +99,8 @@ class Canary:
         if self.protocol != "http" or stream == "upstream":
             return most_bytes
         one = self._exchange(requests(1, self.large_path))
-        if one.seen is not Seen.ANSWERED:
-            raise ChaosError(f"{self.host}:{self.port}{self.large_path} does not answer: {one.seen}")
+        if one.state is not State.ANSWERED:
+            raise ChaosError(f"{self.host}:{self.port}{self.large_path} does not answer: {one.state}")
         return min(most_bytes, MOST_ANSWERS * _answer_bytes(one))
 
     def _exchange(self, question: Question, small_s: float = 0.0) -> Carried:
@@ -109,30 +109,30 @@ class Canary:
             with self._connect() as link:
                 exchange.run(link, self.limit_s)
         except OSError as error:
-            exchange.seen = self._ending(error)
+            exchange.state = self._ending(error)
         return exchange.result(small_s)
 
-    def _ask(self, ends_s: float) -> Seen:
+    def _ask(self, ends_s: float) -> State:
         try:
             with self._connect() as link:
                 link.sendall(SMALL[self.protocol])
                 link.settimeout(max(0.001, ends_s - time.perf_counter()))
-                return Seen.ANSWERED if link.recv(1) else Seen.CLOSED
+                return State.ANSWERED if link.recv(1) else State.CLOSED
         except OSError as error:
             return self._ending(error)
 
     def _connect(self) -> socket.socket:
         return socket.create_connection((self.host, self.port), timeout=self.limit_s)
 
-    def _ending(self, error: OSError) -> Seen:
+    def _ending(self, error: OSError) -> State:
         """Return how a link ended that raised. Raises ChaosError when it was this machine that could not ask."""
         if isinstance(error, ConnectionRefusedError):
-            return Seen.REFUSED
+            return State.REFUSED
         if isinstance(error, TimeoutError):
-            return Seen.HUNG
+            return State.HUNG
         if error.errno in _OURS or isinstance(error, socket.gaierror):
             raise ChaosError(f"the canary to {self.host}:{self.port} could not ask: {error}") from error
-        return Seen.RESET
+        return State.RESET
 
 
 class Standing:
@@ -141,7 +141,7 @@ class Standing:
     def __init__(self, link: socket.socket, later: bytes) -> None:
         self._link = link
         self._later: bytes | None = later
-        self._seen: Seen | None = None
+        self._seen: State | None = None
         self.close = weakref.finalize(self, link.close)
 
     def ask(self) -> None:
@@ -151,26 +151,26 @@ class Standing:
             try:
                 self._link.sendall(question)
             except OSError as error:
-                self._seen = Seen.HUNG if isinstance(error, TimeoutError) else Seen.RESET
+                self._seen = State.HUNG if isinstance(error, TimeoutError) else State.RESET
 
-    def fate(self, limit_s: float) -> Seen:
+    def fate(self, limit_s: float) -> State:
         """Return what comes within `limit_s`: an answer, an end, a reset; hung when nothing does. Kept once it came."""
         if self._seen is None:
             try:
                 self._link.settimeout(max(0.001, limit_s))
-                self._seen = Seen.ANSWERED if self._link.recv(_READ_BYTES) else Seen.CLOSED
+                self._seen = State.ANSWERED if self._link.recv(_READ_BYTES) else State.CLOSED
             except TimeoutError:
-                return Seen.HUNG
+                return State.HUNG
             except OSError:
-                self._seen = Seen.RESET
+                self._seen = State.RESET
         return self._seen
 
-    def end(self, limit_s: float) -> Seen:
+    def end(self, limit_s: float) -> State:
         """End our half, and return how the other half ended within `limit_s`; then it is closed."""
         try:
             self._link.shutdown(socket.SHUT_WR)
         except OSError:
-            self._seen = Seen.RESET
+            self._seen = State.RESET
         seen = self.fate(limit_s)
         self.close()
         return seen
@@ -180,7 +180,7 @@ class Standing:
 class Carried:
     """What became of a large question: how it ended, the seconds more than a small one's, bytes, pieces that came."""
 
-    seen: Seen
+    state: State
     took_s: float = 0.0
     sent_bytes: int = 0
     came_bytes: int = 0
@@ -197,7 +197,7 @@ class _Exchange:
         self._answer = bytearray()
         self._pieces = 0
         self._last_s = 0.0
-        self.seen = Seen.HUNG
+        self.state = State.HUNG
 
     def run(self, link: socket.socket, limit_s: float) -> None:
         began_s = time.perf_counter()
@@ -209,7 +209,7 @@ class _Exchange:
                 # Read first: a service that has ended resets what is sent to it.
                 if events & selectors.EVENT_READ:
                     if not (piece := link.recv(_READ_BYTES)):
-                        self.seen = Seen.CLOSED
+                        self.state = State.CLOSED
                         return
                     self._answer += piece
                     self._pieces += 1
@@ -221,7 +221,7 @@ class _Exchange:
 
     def result(self, small_s: float) -> Carried:
         # However its connection ended, an answer that is whole is one.
-        seen = Seen.ANSWERED if self._question.whole(bytes(self._answer)) else self.seen
+        seen = State.ANSWERED if self._question.whole(bytes(self._answer)) else self.state
         return Carried(
             seen,
             max(0.0, self._last_s - small_s),

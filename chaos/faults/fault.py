@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from chaos.sight import Sight
+from chaos.observed import Observed
 from chaos.undo import Step
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ class Aimed(Protocol):
     def inject(self) -> None:
         """Inject the fault. Raises ChaosError, also when it read back something else than it asked for."""
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Observe the target once, bounded and without a retry. Raises ChaosError when this machine cannot."""
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Return None when `now`, beside `before` the fault, shows its effect; otherwise the error."""
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         """Return None when `now` is as `before` the fault; otherwise what is left of it."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chaos.faults.registered import Declared, Needs, register
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from chaos.undo import Step
 from harness.tables import Name
@@ -35,14 +35,14 @@ class Noop(Declared):
     def inject(self) -> None:
         """Do nothing."""
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Return that nothing is there."""
-        return Sight(Seen.GONE)
+        return Observed(State.GONE)
 
-    def missing(self, before: Sight, now: Sight) -> str | None:  # noqa: ARG002 - the protocol's own
+    def missing(self, before: Observed, now: Observed) -> str | None:  # noqa: ARG002 - the protocol's own
         """Return None: it has no effect that could be missing."""
         return None
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:  # noqa: ARG002 - the protocol's own
+    def remaining(self, before: Observed, now: Observed) -> str | None:  # noqa: ARG002 - the protocol's own
         """Return None: nothing remains of it."""
         return None

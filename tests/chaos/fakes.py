@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from chaos.canary.canary import Canary
 from chaos.healing.ledger import Ledger
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import LinkState, Toxic
 from chaos.undo import Actions, Force, Step
 from harness.clock import ManualClock
@@ -127,13 +127,13 @@ class FakeLink:
             toxics = {name: (t.kind, t.stream, dict(t.attributes)) for name, t in self.toxics.items()}
             return LinkState(self.enabled, toxics)
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         with self._called("look"):
             if self.numb or (self._broken and self._not_yet_felt()):
-                return Sight(Seen.ANSWERED, self.slow_s)
+                return Observed(State.ANSWERED, self.slow_s)
             if not self.enabled:
-                return Sight(Seen.REFUSED, QUICK_S)
-            return Sight(Seen.ANSWERED, self.slow_s + sum(t.attributes["latency_s"] for t in self.toxics.values()))
+                return Observed(State.REFUSED, QUICK_S)
+            return Observed(State.ANSWERED, self.slow_s + sum(t.attributes["latency_s"] for t in self.toxics.values()))
 
     def alone(self) -> FakeLink:
         """Stop striking, and return itself: whoever heals is not the one who was struck."""

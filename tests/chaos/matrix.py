@@ -24,7 +24,7 @@ from chaos.faults.stores.ballast import BALLAST_PREFIX
 from chaos.healing.guardian import LOG_NAME
 from chaos.healing.heal import clear, describe_residue
 from chaos.healing.ledger import FILE_NAME, read_ledger
-from chaos.sight import Seen
+from chaos.observed import State
 from harness.errors import ChaosError, NotReady
 from harness.wait import wait_until
 from infra.compose.stack import ComposeStack
@@ -183,8 +183,8 @@ class Stage:
             links = [
                 f"{name}: {state}" for name, link in links_of(self.stack).items() if not (state := link.state()).whole
             ]
-            seen = {hop.name: canary_of(self.stack, hop.name).look() for hop in HOPS}
-            dumb = [f"{hop}: {sight}" for hop, sight in seen.items() if sight.seen is not Seen.ANSWERED]
+            seen = {hop.name: canary_of(self.stack, hop.name).observe() for hop in HOPS}
+            dumb = [f"{hop}: {sight}" for hop, sight in seen.items() if sight.state is not State.ANSWERED]
             return [*links, *dumb, *firewall.residue(), *self.ballast(), *self.halted()]
         except ChaosError as error:
             return [str(error)]

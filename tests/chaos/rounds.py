@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from chaos.faults.fault import Aimed, Fault
 from chaos.healing.actions import ACTIONS
-from chaos.sight import Sight
+from chaos.observed import Observed
 from chaos.targets import Targets
 from chaos.undo import Step, undo
 
@@ -18,20 +18,20 @@ LIMIT_S = 5.0
 
 
 @contextlib.contextmanager
-def injected(fault: Fault, targets: Targets) -> Iterator[tuple[Aimed, Sight]]:
+def injected(fault: Fault, targets: Targets) -> Iterator[tuple[Aimed, Observed]]:
     """Break while inside; yields the fault on its target and what was seen before, once its effect has been seen."""
     aimed = fault.aim(targets, f"1-{fault.kind}")
-    before = aimed.look()
+    before = aimed.observe()
     steps = as_from_the_ledger(aimed.undo())
     # Harmless when there is nothing to undo.
     undo(steps, ACTIONS)
     try:
         aimed.inject()
-        until(lambda: aimed.missing(before, aimed.look()))
+        until(lambda: aimed.missing(before, aimed.observe()))
         yield aimed, before
     finally:
         undo(steps, ACTIONS)
-    until(lambda: aimed.remaining(before, aimed.look()))
+    until(lambda: aimed.remaining(before, aimed.observe()))
     undo(steps, ACTIONS)
 
 

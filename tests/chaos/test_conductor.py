@@ -17,8 +17,8 @@ from chaos.faults.links.down import DownFault
 from chaos.faults.links.latency import LatencyFault
 from chaos.faults.noop import Noop
 from chaos.healing.ledger import FILE_NAME, Ledger, read_ledger
+from chaos.observed import Observed
 from chaos.profile.timeline import At, Planned, expand
-from chaos.sight import Sight
 from chaos.targets import Targets
 from chaos.undo import undo
 from harness.clock import ManualClock, RealClock
@@ -42,9 +42,9 @@ class TiringLink(FakeLink):
 class SleepyLink(FakeLink):
     """One whose first answer takes longer than any fault here."""
 
-    def look(self) -> Sight:
-        sight = super().look()
-        return dataclasses.replace(sight, took_s=0.5) if self.calls.count("look") == 1 else sight
+    def observe(self) -> Observed:
+        observed = super().observe()
+        return dataclasses.replace(observed, took_s=0.5) if self.calls.count("look") == 1 else observed
 
 
 class UnbreakableLink(FakeLink):
@@ -328,10 +328,10 @@ def test_a_look_that_hangs_keeps_no_other_fault_from_coming_in_time(tmp_path: Pa
     other_is_there = threading.Event()
 
     class HangingLink(FakeLink):
-        def look(self) -> Sight:
+        def observe(self) -> Observed:
             if self.toxics and not other_is_there.wait(10.0):
                 raise ChaosError("the next fault waited for this look")
-            return super().look()
+            return super().observe()
 
     links = {"a": HangingLink("a"), "b": FakeLink("b")}
 

@@ -15,7 +15,7 @@ import pytest
 from chaos.canary.canary import Canary
 from chaos.faults.packets import nftables as firewall
 from chaos.faults.packets.namespaces import find_command
-from chaos.sight import Seen
+from chaos.observed import State
 from chaos.targets import Wire
 from harness.identity import ProcessId
 from harness.wait import wait_until
@@ -74,7 +74,9 @@ def place_of_its_own(folder: Path) -> Iterator[Place]:
         for device in ("lo", "eth0"):
             subprocess.run([*inside, "link", "set", device, "up"], check=True)
         canary = Canary(theirs, port, "redis", 0.4)
-        wait_until("its Redis", lambda: None if canary.look().seen is Seen.ANSWERED else "no answer", limit_s=LIMIT_S)
+        wait_until(
+            "its Redis", lambda: None if canary.observe().state is State.ANSWERED else "no answer", limit_s=LIMIT_S
+        )
         yield Place(child.mark.process, port, canary)
     finally:
         # With the last process in it, the namespace ends, and the link with it.

@@ -18,7 +18,7 @@ from chaos.faults.fault import Aimed, Preparation
 from chaos.faults.links.hop import OBSERVED, ON_HOP, OnHop, back_to_normal, not_whole, proxy_step, toxic_step
 from chaos.faults.links.toxics import WAIT, ResetPeer, Timeout
 from chaos.faults.registered import register
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Link, Targets, Toxic
 from chaos.undo import Step
 from harness.errors import InjectionFailed
@@ -110,42 +110,42 @@ class _Standing:
         self.link = link
         self.injected = False
         self._standing: Standing | None = None
-        self._fate: Sight | None = None
+        self._fate: Observed | None = None
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Observe the connection that was there; once it has ended, a new one, whose answer shows the heal."""
         if self.injected and self._standing:
             fate = self._look_at(self._standing)
-            if fate.seen in {Seen.HUNG, Seen.ANSWERED}:
+            if fate.state in {State.HUNG, State.ANSWERED}:
                 return fate
-            new = self.link.look()
-            return new if new.seen is Seen.ANSWERED else fate
-        sight = self.link.look()
-        if sight.seen is Seen.ANSWERED and not self.injected:
+            new = self.link.observe()
+            return new if new.state is State.ANSWERED else fate
+        observed = self.link.observe()
+        if observed.state is State.ANSWERED and not self.injected:
             standing = self.link.canary.stand()
-            if isinstance(standing, Sight):
+            if isinstance(standing, Observed):
                 return standing
             self._give_up()
             self._standing = standing
-        return sight
+        return observed
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         """Ask for an answer."""
         error = back_to_normal(before, now, slower_s=float("inf"))
         if error is None:
             self._give_up()
         return error
 
-    def _look_at(self, standing: Standing) -> Sight:
+    def _look_at(self, standing: Standing) -> Observed:
         if self._fate is None:
             began_s = time.perf_counter()
             if self.asks:
                 standing.ask()
             seen = standing.fate(self.link.canary.limit_s)
-            sight = Sight(seen, time.perf_counter() - began_s, "a connection from before the fault")
-            if seen is Seen.HUNG:
-                return sight
-            self._fate = sight
+            observed = Observed(seen, time.perf_counter() - began_s, "a connection from before the fault")
+            if seen is State.HUNG:
+                return observed
+            self._fate = observed
         return self._fate
 
     def _give_up(self) -> None:
@@ -166,11 +166,11 @@ class _AimedRstLive(_Standing):
         self.injected = True
         self.link.set_enabled(False)
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for a reset of the connection that was there; a port forwarder in front of the proxy hides it."""
         if error := not_whole(before):
             return error
-        return None if now.seen is Seen.RESET else f"reset the connections, but the canary was {now} against {before}"
+        return None if now.state is State.RESET else f"reset the connections, but the canary was {now} against {before}"
 
 
 class _AimedTimeout(_Standing):
@@ -188,11 +188,11 @@ class _AimedTimeout(_Standing):
 
 
 class _AimedBlackhole(_AimedTimeout):
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for a connection that was there and now hangs."""
         if error := not_whole(before):
             return error
-        return None if now.seen is Seen.HUNG else f"dropped all data, but the canary was {now} against {before}"
+        return None if now.state is State.HUNG else f"dropped all data, but the canary was {now} against {before}"
 
 
 class _AimedHalfOpen(_AimedTimeout):
@@ -200,11 +200,11 @@ class _AimedHalfOpen(_AimedTimeout):
         super().__init__(link, toxics)
         self._silence_s = silence_s
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for a connection that was there and now hangs, or that ended after the silence."""
         if error := not_whole(before):
             return error
-        ended = now.seen in {Seen.CLOSED, Seen.RESET} and now.took_s >= OBSERVED * self._silence_s
-        if now.seen is Seen.HUNG or ended:
+        ended = now.state in {State.CLOSED, State.RESET} and now.took_s >= OBSERVED * self._silence_s
+        if now.state is State.HUNG or ended:
             return None
         return f"dropped data for up to {self._silence_s:g} s, but the canary was {now} against {before}"

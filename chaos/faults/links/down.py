@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chaos.faults.fault import Aimed
 from chaos.faults.links.hop import ON_HOP, OnHop, back_to_normal, not_whole, proxy_step
 from chaos.faults.registered import register
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Link, Targets
 from chaos.undo import Step
 
@@ -33,16 +33,16 @@ class _AimedDown:
     def inject(self) -> None:
         self._link.set_enabled(False)
 
-    def look(self) -> Sight:
-        return self._link.look()
+    def observe(self) -> Observed:
+        return self._link.observe()
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for a refusal; a port forwarder in front of the proxy turns that into a close or a reset."""
         if error := not_whole(before):
             return error
-        if now.seen in {Seen.REFUSED, Seen.CLOSED, Seen.RESET}:
+        if now.state in {State.REFUSED, State.CLOSED, State.RESET}:
             return None
         return f"closed the listener, but the canary was {now} against {before}"
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         return back_to_normal(before, now, slower_s=float("inf"))

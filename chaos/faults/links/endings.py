@@ -13,7 +13,7 @@ from chaos.faults.links.hop import ON_HOP, OnHop, Toxics, back_to_normal, not_wh
 from chaos.faults.links.shaping import Slowing, beyond
 from chaos.faults.links.toxics import LIMIT, WAIT, LimitData, SlowClose
 from chaos.faults.registered import register
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Link, Targets, Toxic
 from harness.tables import Duration, WholeSize
 
@@ -66,9 +66,9 @@ class _AimedSlowClose(Slowing):
         super().__init__(link, fault.toxics(name))
         self._late_s = fault.delay_s * len(streams(fault.direction))
 
-    def look(self) -> Sight:
-        sight = self.link.canary.end()
-        return Sight(sight.seen, sight.took_s, sight.detail, self._late_s)
+    def observe(self) -> Observed:
+        observed = self.link.canary.end()
+        return Observed(observed.state, observed.took_s, observed.detail, self._late_s)
 
 
 class _AimedLimitData(Toxics):
@@ -76,23 +76,23 @@ class _AimedLimitData(Toxics):
         super().__init__(link, [(name, LimitData(fault.limit_bytes, fault.direction))])
         self._fault = fault
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         carried = self.link.canary.carry(self._fault.direction, _more_than(self._fault.limit_bytes))
         detail = f"{carried.sent_bytes} bytes there, {carried.came_bytes} back"
-        return Sight(carried.seen, carried.took_s, detail, carried.came_bytes)
+        return Observed(carried.state, carried.took_s, detail, carried.came_bytes)
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for an end, and for no more of the answer than may come; the question was answered whole before."""
         if error := not_whole(before):
             return error
         may_come = self._fault.limit_bytes if self._fault.direction == "downstream" else math.inf
         if may_come != math.inf and before.amount <= may_come:
             return f"an answer of {before.amount:.0f} bytes shows nothing of a limit of {may_come}"
-        if now.seen in {Seen.CLOSED, Seen.RESET} and now.amount <= may_come:
+        if now.state in {State.CLOSED, State.RESET} and now.amount <= may_come:
             return None
         return f"let {self._fault.limit_bytes} bytes through, but the canary was {now} against {before}"
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         return back_to_normal(before, now, slower_s=float("inf"))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.faults.registered import Declared, Needs
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Link, Toxic
 from chaos.undo import Step
 
@@ -67,13 +67,15 @@ def toxic_step(link: Link, name: str) -> Step:
     return Step("toxic.remove", {**link.place, "toxic": name})
 
 
-def not_whole(before: Sight) -> str | None:
+def not_whole(before: Observed) -> str | None:
     """Return what was wrong with a link before its fault, beside which no effect can be observed; or None."""
-    return None if before.seen is Seen.ANSWERED else f"the link was not whole before the fault: the canary was {before}"
+    return (
+        None if before.state is State.ANSWERED else f"the link was not whole before the fault: the canary was {before}"
+    )
 
 
-def back_to_normal(before: Sight, now: Sight, *, slower_s: float) -> str | None:
+def back_to_normal(before: Observed, now: Observed, *, slower_s: float) -> str | None:
     """Return None when a canary is answered, and less than `slower_s` later than before."""
-    if now.seen is before.seen is Seen.ANSWERED and now.took_s - before.took_s < slower_s:
+    if now.state is before.state is State.ANSWERED and now.took_s - before.took_s < slower_s:
         return None
     return f"healed, but the canary was {now}, before the fault {before}"

@@ -11,7 +11,7 @@ from chaos.faults.links.hop import OBSERVED, ON_HOP, OnHop, Toxics, back_to_norm
 from chaos.faults.links.toxics import Latency
 from chaos.faults.ranges import Within
 from chaos.faults.registered import register
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Link, Targets, Toxic
 from harness.errors import InjectionFailed
 from harness.tables import Duration
@@ -68,23 +68,23 @@ class AimedDelay(Toxics):
         self.change(round_trip(fault.added_s, self._name))
         self._fault = fault
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Send a canary; the delay may change while it is on its way."""
         before_s = self._fault.added_s
-        sight = self.link.look()
+        observed = self.link.observe()
         self._observed_s = min(before_s, self._fault.added_s)
-        return sight
+        return observed
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for most of the added round trip, or for a canary that hung on it."""
         if error := not_whole(before):
             return error
-        if now.seen is Seen.HUNG:
+        if now.state is State.HUNG:
             return None
-        if now.seen is Seen.ANSWERED and now.took_s - before.took_s >= OBSERVED * self._observed_s:
+        if now.state is State.ANSWERED and now.took_s - before.took_s >= OBSERVED * self._observed_s:
             return None
         return f"added {self._observed_s * 1e3:.0f} ms, but the canary was {now} against {before}"
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         """Ask for an answer without most of the delay."""
         return back_to_normal(before, now, slower_s=OBSERVED * max(self._observed_s, ROUND_TRIP.least))

@@ -19,7 +19,7 @@ from chaos.faults.links.hop import OBSERVED, ON_HOP, OnHop, Toxics, back_to_norm
 from chaos.faults.links.toxics import PIECE, RATE, Bandwidth, Slicer
 from chaos.faults.ranges import Within
 from chaos.faults.registered import register
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Link, Targets, Toxic
 from harness.errors import InjectionFailed, Unsupported
 from harness.tables import Duration, Size, WholeSize
@@ -117,18 +117,18 @@ class SlicerFault(OnHop):
 class Slowing(Toxics):
     """Toxics that make a look take longer: by how much at the least is the `amount` of what it saw."""
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for most of the seconds, clearly more of them than before, or for a canary that hung on them."""
         if error := not_whole(before):
             return error
-        if now.seen is Seen.HUNG:
+        if now.state is State.HUNG:
             return None
         longer_s = now.took_s - before.took_s
-        if now.seen is Seen.ANSWERED and now.took_s >= OBSERVED * now.amount and longer_s >= _ADDED * now.amount:
+        if now.state is State.ANSWERED and now.took_s >= OBSERVED * now.amount and longer_s >= _ADDED * now.amount:
             return None
         return f"should have taken {now.amount * 1e3:.0f} ms, but the canary was {now} against {before}"
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         """Ask for an answer that took not much longer than before."""
         return back_to_normal(before, now, slower_s=_ADDED * (now.amount or before.amount))
 
@@ -159,19 +159,19 @@ class _AimedShaping(Slowing):
         self._name = name
         self._shape = fault
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Ask in each direction; the first that is not answered says it all."""
         took_s = longer_s = 0.0
         details = []
         for stream in streams(self._shape.direction):
             carried = self.link.canary.carry(stream, self._shape.shows_bytes)
             details.append(f"{carried.sent_bytes} bytes there, {carried.came_bytes} back in {carried.pieces} pieces")
-            if carried.seen is not Seen.ANSWERED:
-                return Sight(carried.seen, carried.took_s, details[-1])
+            if carried.state is not State.ANSWERED:
+                return Observed(carried.state, carried.took_s, details[-1])
             self.see(carried)
             took_s += carried.took_s
             longer_s += self._longer_s(carried)
-        return Sight(Seen.ANSWERED, took_s, "; ".join(details), longer_s)
+        return Observed(State.ANSWERED, took_s, "; ".join(details), longer_s)
 
     def see(self, carried: Carried) -> None:
         """Take nothing more from an answer than its time."""
@@ -200,16 +200,16 @@ class _AimedSlicer(_AimedShaping):
         self._fault = fault
         self._in_pieces = True
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         self._in_pieces = True
-        return super().look()
+        return super().observe()
 
     def see(self, carried: Carried) -> None:
         # On a busy machine two may be read as one.
         enough = 2 * carried.pieces >= self._fault.pieces(carried.came_bytes)
         self._in_pieces &= enough or self._fault.direction == "upstream"
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         error = super().missing(before, now)
         if error is None and not self._in_pieces:
             return f"cut into pieces of {self._fault.size_bytes} bytes, but the canary was {now}"

@@ -20,7 +20,7 @@ from toxiproxy.api import APIConsumer
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
 from chaos.canary.canary import Canary
-from chaos.sight import Sight
+from chaos.observed import Observed
 from chaos.targets import LinkState, Toxic
 from harness.errors import ChaosError, InjectionFailed
 
@@ -241,9 +241,9 @@ class ToxiproxyLink(Proxy):
         place = {"api": self.address, "proxy": self._name, "listen": listen, "upstream": upstream}
         return {**place, "restart": self._restart.as_args()} if self._restart else place
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Send a canary through the link."""
-        return self.canary.look()
+        return self.canary.observe()
 
 
 def unanswered(error: BaseException) -> bool:

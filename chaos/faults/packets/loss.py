@@ -23,7 +23,7 @@ from chaos.faults.packets.namespaces import namespace_of
 from chaos.faults.packets.nftables import SHARES, SYN, Drop, Table, share, table_name
 from chaos.faults.ranges import Within
 from chaos.faults.registered import Needs, register
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets, Wire
 from chaos.undo import Step
 from harness.errors import ChaosError, InjectionFailed, Unsupported
@@ -39,7 +39,7 @@ _ENOUGH_LOOKING_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class PacketSight(Sight):
+class PacketSight(Observed):
     """A canary's sight, and what goes with it where packets are dropped.
 
     `dropped` counts packets of our own rules, None where there are none of those; `held` is whether a connection from
@@ -100,33 +100,35 @@ class AimedDrops:
         """Put the rules in place, all at once. Raises InjectionFailed."""
         self._table.create(self._wire.run, self._wire.port, self._drops)
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Send a canary across, and count what the rules have dropped."""
-        return self._sight(self._wire.canary.look())
+        return self._sight(self._wire.canary.observe())
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for a canary that hung, and for packets that were dropped."""
-        if before.seen is not Seen.ANSWERED:
+        if before.state is not State.ANSWERED:
             return f"the hop was not whole before the fault: the canary was {before}"
-        if now.seen is not Seen.HUNG:
+        if now.state is not State.HUNG:
             return f"dropped its packets, but the canary was {now} against {before}"
         return none_dropped(now)
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         """Ask for a canary that is answered, and for no rules."""
         if isinstance(now, PacketSight) and now.dropped is not None:
             return "healed, but the rules that drop packets are still there"
         return back_to_normal(before, now, slower_s=float("inf"))
 
-    def _sight(self, sight: Sight, *, held: bool | None = None) -> PacketSight:
+    def _sight(self, observed: Observed, *, held: bool | None = None) -> PacketSight:
         dropped = self._table.dropped()
         words = [] if dropped is None else [f"{dropped} packets dropped"]
         if held is not None:
             words.append(f"a connection from before {'goes on' if held else 'does not go on'}")
-        return PacketSight(sight.seen, sight.took_s, ", ".join(words), float(dropped or 0), dropped=dropped, held=held)
+        return PacketSight(
+            observed.state, observed.took_s, ", ".join(words), float(dropped or 0), dropped=dropped, held=held
+        )
 
 
-def none_dropped(now: Sight) -> str | None:
+def none_dropped(now: Observed) -> str | None:
     """Return None where packets were dropped, otherwise the error."""
     if isinstance(now, PacketSight) and now.dropped:
         return None
@@ -145,16 +147,16 @@ class _AimedSynDrop(AimedDrops):
         self._injected = True
         super().inject()
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         held = self._crosses()
-        sight = self._sight(self._wire.canary.look(), held=held)
-        if self._injected and self._held and (sight.seen is Seen.ANSWERED or self._proved(sight)):
+        observed = self._sight(self._wire.canary.observe(), held=held)
+        if self._injected and self._held and (observed.state is State.ANSWERED or self._proved(observed)):
             # Not held for as long as the fault lasts: a service may have few to spare.
             self._held.close()
             self._held = None
-        return sight
+        return observed
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         doubt = super().missing(before, now)
         if doubt is None and not self._proved(now):
             return f"dropped connection attempts alone, but a connection from before does not go on: {now}"
@@ -172,7 +174,7 @@ class _AimedSynDrop(AimedDrops):
         return self._held.crosses()
 
     @staticmethod
-    def _proved(now: Sight) -> bool:
+    def _proved(now: Observed) -> bool:
         return isinstance(now, PacketSight) and bool(now.held)
 
 
@@ -189,14 +191,14 @@ class _AimedLoss(AimedDrops):
         self._drops = fault.drops
         self._table.replace(self._wire.run, self._wire.port, self._drops)
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         ends_s = time.perf_counter() + _ENOUGH_LOOKING_S
-        sight = super().look()
-        while isinstance(sight, PacketSight) and sight.dropped == 0 and time.perf_counter() < ends_s:
-            sight = super().look()
-        return sight
+        observed = super().observe()
+        while isinstance(observed, PacketSight) and observed.dropped == 0 and time.perf_counter() < ends_s:
+            observed = super().observe()
+        return observed
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
-        if before.seen is not Seen.ANSWERED:
+    def missing(self, before: Observed, now: Observed) -> str | None:
+        if before.state is not State.ANSWERED:
             return f"the hop was not whole before the fault: the canary was {before}"
         return none_dropped(now)

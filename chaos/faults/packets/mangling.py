@@ -19,7 +19,7 @@ from chaos.faults.packets.namespaces import namespace_of
 from chaos.faults.packets.netem import Mangling
 from chaos.faults.ranges import Within
 from chaos.faults.registered import Needs, register
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets, Wire
 from chaos.undo import Step
 from harness.errors import Unsupported
@@ -98,21 +98,23 @@ class AimedMangling:
         """Put it in place. Raises InjectionFailed."""
         self._mangling.create(self._wire.port, self._leaf)
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Send a canary across, and count what went through the discipline; the amount is -1 where there is none."""
-        sight = self._wire.canary.look()
+        observed = self._wire.canary.observe()
         passed = self._mangling.passed()
         if passed is None:
-            return Sight(sight.seen, sight.took_s, amount=-1)
-        return Sight(sight.seen, sight.took_s, f"{passed} packets went through {' '.join(self._leaf)}", float(passed))
+            return Observed(observed.state, observed.took_s, amount=-1)
+        return Observed(
+            observed.state, observed.took_s, f"{passed} packets went through {' '.join(self._leaf)}", float(passed)
+        )
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for packets of the hop that went through the discipline: the kernel keeps no count of the mangled."""
-        if before.seen is not Seen.ANSWERED:
+        if before.state is not State.ANSWERED:
             return f"the hop was not whole before the fault: the canary was {before}"
         return None if now.amount > 0 else f"no packet went through {' '.join(self._leaf)}: the canary was {now}"
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         """Ask for a canary that is answered, and for no discipline."""
         if now.amount >= 0:
             return f"healed, but the discipline is still there: {now}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chaos.canary.canary import Canary
+from chaos.observed import Observed
 from chaos.run_container import Place
-from chaos.sight import Sight
 from chaos.undo import Step
 from harness.errors import ChaosError, InjectionFailed, Unsupported
 from harness.records import ContainerRef
@@ -134,9 +134,9 @@ class ContainerMember:
         """Whether the engine has it in its network. Raises ChaosError."""
         return self._membership.lasts()
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Send a canary to it, past the proxies."""
-        return self._canary.look()
+        return self._canary.observe()
 
     def join_step(self) -> Step:
         """Return what has it in its network again."""

@@ -13,7 +13,7 @@ from chaos.faults.packets.loss import ON_WIRE, AimedDrops
 from chaos.faults.packets.nftables import Drop
 from chaos.faults.registered import Declared, register
 from chaos.faults.services.lifecycle import claims as service_claims
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Member, Targets
 from chaos.undo import Step
 from harness.errors import Unsupported
@@ -55,24 +55,26 @@ class _AimedCut:
     def inject(self) -> None:
         self._member.cut()
 
-    def look(self) -> Sight:
-        sight = self._member.look()
+    def observe(self) -> Observed:
+        observed = self._member.observe()
         joined = self._member.joined()
         # What is in the network and cannot be reached is not cut off by us; what is not and answers is not cut off.
-        return Sight(sight.seen, sight.took_s, "in its network" if joined else "not in its network", float(joined))
+        return Observed(
+            observed.state, observed.took_s, "in its network" if joined else "not in its network", float(joined)
+        )
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for a service that is out of its network and does not answer.
 
         Its published port is closed with it, so a caller from outside may be refused where one inside would hang.
         """
-        if before.seen is not Seen.ANSWERED or not before.amount:
+        if before.state is not State.ANSWERED or not before.amount:
             return f"the service was not whole before the fault: the canary was {before}"
-        if now.amount or now.seen is Seen.ANSWERED:
+        if now.amount or now.state is State.ANSWERED:
             return f"disconnected the container, but the canary was {now} against {before}"
         return None
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         if not now.amount:
             return f"healed, but the service is {now}"
         return back_to_normal(before, now, slower_s=float("inf"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Allowance
 from chaos.undo import Step
 from harness.errors import InjectionFailed
@@ -68,20 +68,20 @@ class ContainerService:
         with self._there() as container:
             container.start()
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """See how the engine finds it, and ask it whether it is well where it runs; bounded."""
         with self._place.opened() as container:
             state: Mapping[str, Any] = container.attrs["State"] if container else {}
         if not _lives(state):
             end = " out of memory" if state.get("OOMKilled") else ""
-            return Sight(Seen.GONE, detail=f"exited with code {state['ExitCode']}{end}" if state else "removed")
+            return Observed(State.GONE, detail=f"exited with code {state['ExitCode']}{end}" if state else "removed")
         about, amount = f"process {state['Pid']}", datetime.fromisoformat(state["StartedAt"]).timestamp()
         if state["Paused"]:
-            return Sight(Seen.STOPPED, detail=about, amount=amount)
+            return Observed(State.STOPPED, detail=about, amount=amount)
         began_s = time.perf_counter()
         if remains := self._health():
-            return Sight(Seen.HUNG, time.perf_counter() - began_s, f"{about}, {remains}", amount)
-        return Sight(Seen.RUNNING, detail=about, amount=amount)
+            return Observed(State.HUNG, time.perf_counter() - began_s, f"{about}, {remains}", amount)
+        return Observed(State.RUNNING, detail=about, amount=amount)
 
     def machine(self) -> Allowance:
         """Return the cores and the memory of the engine's machine."""

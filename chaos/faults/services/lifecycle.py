@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from chaos.faults.fault import Aimed
 from chaos.faults.ranges import Within
 from chaos.faults.registered import Declared, Needs, register
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Service, Targets
 from chaos.undo import Step
 from harness.tables import Duration
@@ -23,7 +23,7 @@ _NEEDS = Needs("service that was started", "service")
 # What a fault may claim of a service.
 _PARTS = ("life", "cpu", "memory")
 # How a service that runs is observed; one that has just begun need not answer yet.
-_ALIVE = frozenset({Seen.RUNNING, Seen.HUNG})
+_ALIVE = frozenset({State.RUNNING, State.HUNG})
 # As long as Docker gives by default, and so do most who supervise services.
 _GRACE_S = 10.0
 # The conductor does nothing else while it waits for a service to stop.
@@ -103,13 +103,13 @@ class _AimedKill:
     def inject(self) -> None:
         self._service.kill()
 
-    def look(self) -> Sight:
-        return self._service.look()
+    def observe(self) -> Observed:
+        return self._service.observe()
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
-        return _not_whole(before) or (None if now.seen is Seen.GONE else f"ended, but it was {now}")
+    def missing(self, before: Observed, now: Observed) -> str | None:
+        return _not_whole(before) or (None if now.state is State.GONE else f"ended, but it was {now}")
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         return _not_back(before, now, another=True)
 
 
@@ -127,11 +127,11 @@ class _AimedRestart(_AimedTerminate):
         super().inject()
         self._service.start()
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for another process, or the same container restarted; whether it answers is for the heal."""
         if error := _not_whole(before):
             return error
-        if now.seen in _ALIVE and now.amount != before.amount:
+        if now.state in _ALIVE and now.amount != before.amount:
             return None
         return f"restarted, but it was {now} against {before}"
 
@@ -148,24 +148,24 @@ class _AimedPause:
     def inject(self) -> None:
         self._service.pause()
 
-    def look(self) -> Sight:
-        return self._service.look()
+    def observe(self) -> Observed:
+        return self._service.observe()
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
-        return _not_whole(before) or (None if now.seen is Seen.STOPPED else f"paused, but it was {now}")
+    def missing(self, before: Observed, now: Observed) -> str | None:
+        return _not_whole(before) or (None if now.state is State.STOPPED else f"paused, but it was {now}")
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         return _not_back(before, now, another=False)
 
 
-def _not_whole(before: Sight) -> str | None:
-    if before.seen is Seen.RUNNING:
+def _not_whole(before: Observed) -> str | None:
+    if before.state is State.RUNNING:
         return None
     return f"the service was not whole before the fault: it was {before}"
 
 
-def _not_back(before: Sight, now: Sight, *, another: bool) -> str | None:
+def _not_back(before: Observed, now: Observed, *, another: bool) -> str | None:
     """Return None when it runs and answers, as another one than before or the same."""
-    if now.seen is Seen.RUNNING and (now.amount != before.amount) is another:
+    if now.state is State.RUNNING and (now.amount != before.amount) is another:
         return None
     return f"not restored: {now}, before the fault {before}"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import psutil
 
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.undo import Step
 from harness.errors import ChaosError, HealFailed, HeavyweatherError, InjectionFailed
 from harness.identity import ProcessId, family, runs
@@ -83,23 +83,23 @@ class ProcessService:
         except HeavyweatherError as error:
             raise InjectionFailed(f"{self.name} was not started again: {error}") from error
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """See how its tree stands, and ask it whether it is well where all of it runs; bounded."""
         now = self._now()
         root = now.find()
         everyone = family(root) if root else []
         if not everyone:
-            return Sight(Seen.GONE, detail=f"process {now.pid}")
+            return Observed(State.GONE, detail=f"process {now.pid}")
         stopped = sum(map(_is_stopped, everyone))
         about, amount = f"process {now.pid}", now.created_s
         if stopped == len(everyone):
-            return Sight(Seen.STOPPED, detail=f"{about}, {stopped} stopped", amount=amount)
+            return Observed(State.STOPPED, detail=f"{about}, {stopped} stopped", amount=amount)
         if stopped:
-            return Sight(Seen.HUNG, detail=f"{about}, {stopped} of {len(everyone)} stopped", amount=amount)
+            return Observed(State.HUNG, detail=f"{about}, {stopped} of {len(everyone)} stopped", amount=amount)
         began_s = time.perf_counter()
         if error := self._health():
-            return Sight(Seen.HUNG, time.perf_counter() - began_s, f"{about}, {error}", amount)
-        return Sight(Seen.RUNNING, detail=about, amount=amount)
+            return Observed(State.HUNG, time.perf_counter() - began_s, f"{about}, {error}", amount)
+        return Observed(State.RUNNING, detail=about, amount=amount)
 
     def resume_step(self) -> Step:
         """Return what has the tree of the process that it is now go on."""

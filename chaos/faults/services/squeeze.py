@@ -15,7 +15,7 @@ from chaos.faults.fault import Aimed
 from chaos.faults.ranges import Within
 from chaos.faults.registered import Declared, Needs, register
 from chaos.faults.services.lifecycle import claims
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Allowance, Squeezable, Targets
 from chaos.undo import Step
 from harness.errors import Unsupported
@@ -83,23 +83,23 @@ class _AimedSqueeze:
     def inject(self) -> None:
         self._container.squeeze(cpu_cores=self._cores, memory_bytes=self._memory_bytes)
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Return what it is allowed where it lives at all; it need not answer in time with so little."""
-        life = self._container.look()
-        if life.seen is Seen.GONE:
+        life = self._container.observe()
+        if life.state is State.GONE:
             return life
-        return Sight(Seen.RUNNING, detail=_words(self._container.allowance(), self._fault), amount=life.amount)
+        return Observed(State.RUNNING, detail=_words(self._container.allowance(), self._fault), amount=life.amount)
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
-        if before.seen is not Seen.RUNNING:
+    def missing(self, before: Observed, now: Observed) -> str | None:
+        if before.state is not State.RUNNING:
             return f"the container was not whole before the fault: it was {before}"
         asked = _words(Allowance(self._cores or 0.0, self._memory_bytes or 0), self._fault)
-        if now.seen is Seen.RUNNING and now.detail == asked:
+        if now.state is State.RUNNING and now.detail == asked:
             return None
         return f"to be allowed {asked}, but it was {now}"
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
-        if now.seen is before.seen is Seen.RUNNING and now.detail == before.detail:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
+        if now.state is before.state is State.RUNNING and now.detail == before.detail:
             return None
         return f"restored, but it was {now} against {before}"
 

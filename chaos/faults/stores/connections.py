@@ -18,7 +18,7 @@ from chaos.faults.registered import Needs, register
 from chaos.faults.services.lifecycle import OnService
 from chaos.faults.stores.held import close_step, hold
 from chaos.faults.stores.slots import PostgresSlots, RedisSlots, Slots, affordable
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Store, Targets
 from chaos.undo import Step
 from harness.errors import InjectionFailed, NotReady, Unsupported
@@ -82,30 +82,32 @@ class _AimedExhaustion:
             raise InjectionFailed(f"{target}: took {len(slots)} connections and refused none{why}")
         slots.give_back(self._fault.leave)
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Ask for one slot more than are left, and give them back at once."""
         slots, began_s = self._new_slots(), time.perf_counter()
         try:
             refusal = slots.take(self._fault.leave + 1, limit_s=_LOOK_S)
         except NotReady as error:
-            return Sight(Seen.GONE, time.perf_counter() - began_s, str(error))
+            return Observed(State.GONE, time.perf_counter() - began_s, str(error))
         finally:
             slots.close()
         took_s = time.perf_counter() - began_s
-        return Sight(Seen.REFUSED, took_s, refusal) if refusal else Sight(Seen.ANSWERED, took_s)
+        return Observed(State.REFUSED, took_s, refusal) if refusal else Observed(State.ANSWERED, took_s)
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask for the server's own refusal."""
-        if before.seen is not Seen.ANSWERED:
+        if before.state is not State.ANSWERED:
             return f"there were no {self._fault.leave + 1} free slots before the fault: {before}"
-        if now.seen is Seen.REFUSED:
+        if now.state is State.REFUSED:
             return None
         return f"took its slots, but a new connection was {now} against {before}"
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         """Ask for new connections to be answered."""
         return (
-            None if now.seen is Seen.ANSWERED else f"gave its slots back, but a new connection was {now}, not {before}"
+            None
+            if now.state is State.ANSWERED
+            else f"gave its slots back, but a new connection was {now}, not {before}"
         )
 
     def _new_slots(self) -> Slots:

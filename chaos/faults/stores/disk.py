@@ -22,7 +22,7 @@ from chaos.faults.fault import Aimed
 from chaos.faults.ranges import Within
 from chaos.faults.registered import Declared, Needs, register
 from chaos.faults.stores.ballast import BALLAST_PREFIX, SLACK_BYTES, fill, free_bytes, in_memory
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from chaos.undo import Step
 from harness.errors import ChaosError, InjectionFailed, Refused
@@ -94,27 +94,27 @@ class _AimedFill:
         if not fill(self._path, leave_bytes=self._fault.leave_bytes):
             raise InjectionFailed(f"{self._about}: no more than {self._fault.leave_bytes} bytes were free before")
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """See how much room there is: THERE if more than the fault leaves. Raises ChaosError."""
         began_s = time.perf_counter()
         try:
             free = free_bytes(self._folder)
         except OSError as error:
             raise ChaosError(f"{self._about}: {error.strerror}") from error
-        seen = Seen.THERE if free > self._fault.leave_bytes + SLACK_BYTES else Seen.GONE
-        return Sight(seen, time.perf_counter() - began_s, f"{format_bytes(free)} free", float(free))
+        seen = State.THERE if free > self._fault.leave_bytes + SLACK_BYTES else State.GONE
+        return Observed(seen, time.perf_counter() - began_s, f"{format_bytes(free)} free", float(free))
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask that the room is gone, and was there before."""
-        if before.seen is not Seen.THERE:
+        if before.state is not State.THERE:
             return f"there was no room to take up before the fault: {before}"
-        if now.seen is Seen.GONE:
+        if now.state is State.GONE:
             return None
         return f"left {format_bytes(self._fault.leave_bytes)} free, but the room was {now} against {before}"
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:
+    def remaining(self, before: Observed, now: Observed) -> str | None:
         """Ask that there is room again; how much the system has written meanwhile is its own."""
-        if now.seen is Seen.THERE:
+        if now.state is State.THERE:
             return None
         return f"the ballast is gone, but the room was {now} against {before}"
 

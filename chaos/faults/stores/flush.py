@@ -17,7 +17,7 @@ from chaos.faults.ranges import Within
 from chaos.faults.registered import Needs, register
 from chaos.faults.services.lifecycle import OnService
 from chaos.guards.claim_redis import KEY, connected
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Store, Targets
 from chaos.undo import Step
 from harness.errors import HeavyweatherError, InjectionFailed, Unsupported
@@ -54,7 +54,7 @@ class _AimedFlush:
     def __init__(self, fault: FlushCacheFault, store: Store) -> None:
         self._fault = fault
         self._store = store
-        self._at_once: Sight | None = None
+        self._at_once: Observed | None = None
 
     def undo(self) -> Sequence[Step]:
         """Return nothing: there is no inverse."""
@@ -72,22 +72,22 @@ class _AimedFlush:
         except HeavyweatherError as error:
             raise InjectionFailed(f"{self._fault.target}: not flushed: {error}") from error
         detail = f"{left} of {had} keys left"
-        self._at_once = Sight(_seen(left), time.perf_counter() - began_s, detail, float(left))
+        self._at_once = Observed(_seen(left), time.perf_counter() - began_s, detail, float(left))
 
-    def look(self) -> Sight:
+    def observe(self) -> Observed:
         """Count the keys; the first look after the injection is the one taken with it. Raises ChaosError."""
-        sight, self._at_once = self._at_once, None
-        if sight is not None:
-            return sight
+        observed, self._at_once = self._at_once, None
+        if observed is not None:
+            return observed
         began_s = time.perf_counter()
         try:
             with connected(self._store.url, _LIMIT_S, text=False) as redis:
                 count = _count(redis)
         except HeavyweatherError as error:
             raise InjectionFailed(f"{self._fault.target}: its keys cannot be counted: {error}") from error
-        return Sight(_seen(count), time.perf_counter() - began_s, f"{count} keys", float(count))
+        return Observed(_seen(count), time.perf_counter() - began_s, f"{count} keys", float(count))
 
-    def missing(self, before: Sight, now: Sight) -> str | None:
+    def missing(self, before: Observed, now: Observed) -> str | None:
         """Ask that most of what was to go has gone, of a cache that had something in it."""
         if before.amount <= 0:
             return "there was no key to delete"
@@ -95,7 +95,7 @@ class _AimedFlush:
             return None
         return f"asked for {self._fault.fraction:.0%} of the keys to go, but there were {now} against {before}"
 
-    def remaining(self, before: Sight, now: Sight) -> str | None:  # noqa: ARG002 - the protocol's own
+    def remaining(self, before: Observed, now: Observed) -> str | None:  # noqa: ARG002 - the protocol's own
         """Leave nothing: a flush is over when it is done."""
         return None
 
@@ -134,5 +134,5 @@ def _count(redis: Any) -> int:
     return int(count) - int(claimed)
 
 
-def _seen(count: int) -> Seen:
-    return Seen.THERE if count else Seen.GONE
+def _seen(count: int) -> State:
+    return State.THERE if count else State.GONE

@@ -12,7 +12,7 @@ import pytest
 from chaos.canary.ack_probe import AckProbe
 from chaos.canary.canary import Canary
 from chaos.faults.packets.nftables import Drop, Table, table_name
-from chaos.sight import Seen
+from chaos.observed import State
 from tests.chaos.conftest import Serve, Toxiproxy
 from tests.chaos.wires import RUN, skip_without_firewall
 
@@ -27,7 +27,7 @@ def test_it_goes_on_and_asks_nothing(server: Toxiproxy) -> None:
     canary = Canary("127.0.0.1", server.doors["redis"], "redis")
     held = AckProbe(canary)
     assert all(held.crosses() for _ in range(50))
-    assert canary.look().seen is Seen.ANSWERED
+    assert canary.observe().state is State.ANSWERED
     held.close()
     held.close()
     assert not held.crosses()

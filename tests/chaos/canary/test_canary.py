@@ -14,7 +14,7 @@ import pytest
 
 from chaos.canary.canary import Canary, Carried, Standing
 from chaos.direction import Stream
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from harness.errors import ChaosError
 from harness.wait import wait_until
 from infra.local.redis_server import find_redis, redis_program
@@ -27,8 +27,8 @@ Ending = Callable[[socket.socket], None]
 PROTOCOLS = ["redis", "postgres", "http"]
 
 
-def ask(port: int, protocol: str = "redis", *, limit_s: float = 5.0) -> Sight:
-    return Canary("127.0.0.1", port, protocol, limit_s).look()
+def ask(port: int, protocol: str = "redis", *, limit_s: float = 5.0) -> Observed:
+    return Canary("127.0.0.1", port, protocol, limit_s).observe()
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,9 @@ def canary(protocol: str, ports: dict[str, int], *, limit_s: float = 5.0) -> Can
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_service_answers(protocol: str, ports: dict[str, int]) -> None:
-    sight = canary(protocol, ports).look()
-    assert sight.seen is Seen.ANSWERED
-    assert 0 < sight.took_s < SOON_S
+    observed = canary(protocol, ports).observe()
+    assert observed.state is State.ANSWERED
+    assert 0 < observed.took_s < SOON_S
 
 
 def test_the_question_of_another_protocol_is_not_answered_as_if_it_were_the_right_one(serve: Serve) -> None:
@@ -58,9 +58,9 @@ def test_the_question_of_another_protocol_is_not_answered_as_if_it_were_the_righ
 
 def test_nobody_listening_is_refused() -> None:
     (port,) = free_ports(1)
-    sight = ask(port)
-    assert sight.seen is Seen.REFUSED
-    assert sight.took_s < SOON_S
+    observed = ask(port)
+    assert observed.state is State.REFUSED
+    assert observed.took_s < SOON_S
 
 
 def _read(connection: socket.socket) -> None:
@@ -80,22 +80,22 @@ def _wait_for_the_end(connection: socket.socket) -> None:
 
 def test_an_end_without_an_answer_is_closed(serve: Serve) -> None:
     # The server reads first: closing with unread bytes would send a reset.
-    assert ask(serve(_read)).seen is Seen.CLOSED
+    assert ask(serve(_read)).state is State.CLOSED
 
 
 def test_a_reset_is_told_from_an_end(serve: Serve) -> None:
-    assert ask(serve(_reset)).seen is Seen.RESET
+    assert ask(serve(_reset)).state is State.RESET
 
 
 def test_silence_is_hung_and_ends_at_the_limit(serve: Serve) -> None:
-    sight = ask(serve(_wait_for_the_end), limit_s=0.1)
-    assert sight.seen is Seen.HUNG
-    assert 0.1 <= sight.took_s < 0.1 + SOON_S
+    observed = ask(serve(_wait_for_the_end), limit_s=0.1)
+    assert observed.state is State.HUNG
+    assert 0.1 <= observed.took_s < 0.1 + SOON_S
 
 
 def test_an_accept_alone_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert ask(listener.getsockname()[1], limit_s=0.1).seen is Seen.HUNG
+        assert ask(listener.getsockname()[1], limit_s=0.1).state is State.HUNG
 
 
 def test_a_shortage_of_this_machine_is_no_sight_of_the_link(redis_port: int) -> None:
@@ -112,13 +112,13 @@ def test_a_shortage_of_this_machine_is_no_sight_of_the_link(redis_port: int) -> 
 
 
 def test_a_sight_reads_as_a_sentence_would() -> None:
-    assert str(Sight(Seen.ANSWERED, 0.0421)) == "answered after 42 ms"
+    assert str(Observed(State.ANSWERED, 0.0421)) == "answered after 42 ms"
 
 
 # A connection that stays
 
 
-def stood(made: Standing | Sight) -> Standing:
+def stood(made: Standing | Observed) -> Standing:
     assert isinstance(made, Standing)
     return made
 
@@ -126,14 +126,14 @@ def stood(made: Standing | Sight) -> Standing:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_connection_that_stays_answers_again(protocol: str, ports: dict[str, int]) -> None:
     standing = stood(canary(protocol, ports).stand())
-    assert standing.fate(0.05) is Seen.HUNG
+    assert standing.fate(0.05) is State.HUNG
     standing.ask()
-    assert standing.fate(5.0) is Seen.ANSWERED
+    assert standing.fate(5.0) is State.ANSWERED
     standing.close()
 
 
 def test_how_it_ended_is_kept(serve: Serve) -> None:
-    for end, seen in ((_read, Seen.CLOSED), (_reset, Seen.RESET)):
+    for end, seen in ((_read, State.CLOSED), (_reset, State.RESET)):
         ended = threading.Event()
 
         def answer(connection: socket.socket, end: Ending = end, ended: threading.Event = ended) -> None:
@@ -143,7 +143,7 @@ def test_how_it_ended_is_kept(serve: Serve) -> None:
             ended.set()
 
         standing = stood(Canary("127.0.0.1", serve(answer), "redis", 5.0).stand())
-        assert standing.fate(0.05) is Seen.HUNG
+        assert standing.fate(0.05) is State.HUNG
         standing.ask()
         assert ended.wait(5.0)
         assert [standing.fate(5.0) for _ in range(2)] == [seen] * 2
@@ -169,22 +169,22 @@ def test_one_that_was_given_up_unasked_is_closed(serve: Serve) -> None:
 def test_an_attempt_at_one_ends_as_a_look_would(serve: Serve) -> None:
     (nobody,) = free_ports(1)
     cases = [
-        (nobody, Seen.REFUSED),
-        (serve(_read), Seen.CLOSED),
-        (serve(_reset), Seen.RESET),
-        (serve(_wait_for_the_end), Seen.HUNG),
+        (nobody, State.REFUSED),
+        (serve(_read), State.CLOSED),
+        (serve(_reset), State.RESET),
+        (serve(_wait_for_the_end), State.HUNG),
     ]
     for port, seen in cases:
         made = Canary("127.0.0.1", port, "redis", 0.2).stand()
-        assert isinstance(made, Sight)
-        assert made.seen is seen
+        assert isinstance(made, Observed)
+        assert made.state is seen
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_end_of_a_connection_comes_at_once(protocol: str, ports: dict[str, int]) -> None:
-    sight = canary(protocol, ports).end()
-    assert sight.seen is Seen.ANSWERED
-    assert sight.took_s < SOON_S
+    observed = canary(protocol, ports).end()
+    assert observed.state is State.ANSWERED
+    assert observed.took_s < SOON_S
 
 
 def test_an_end_that_does_not_come_is_hung(serve: Serve) -> None:
@@ -195,7 +195,7 @@ def test_an_end_that_does_not_come_is_hung(serve: Serve) -> None:
         connection.sendall(b"+PONG\r\n")
         release.wait(5.0)
 
-    assert Canary("127.0.0.1", serve(answer), "redis", 0.2).end().seen is Seen.HUNG
+    assert Canary("127.0.0.1", serve(answer), "redis", 0.2).end().state is State.HUNG
     release.set()
 
 
@@ -211,7 +211,7 @@ def test_as_much_is_carried_as_was_asked_for(
     asking = canary(protocol, ports)
     carried = asking.carry(stream, size_bytes)
     moved = carried.sent_bytes if stream == "upstream" else carried.came_bytes
-    assert carried.seen is Seen.ANSWERED
+    assert carried.state is State.ANSWERED
     assert moved >= min(size_bytes, asking.most_bytes(stream))
     assert carried.pieces >= 1
     assert carried.took_s < SOON_S
@@ -225,24 +225,24 @@ def test_a_redis_with_a_password_tells_as_much(folder: Path) -> None:
     guarded = dataclasses.replace(plain, command=(*plain.command, "--requirepass", "canary"))
 
     def not_yet() -> str | None:
-        seen = ask(port).seen
-        return None if seen is Seen.ANSWERED else str(seen)
+        seen = ask(port).state
+        return None if seen is State.ANSWERED else str(seen)
 
     with running(guarded, not_yet):
         wait_until("redis", not_yet, limit_s=5.0)
         for stream, least in (("upstream", 5000), ("downstream", 200)):
             carried = Canary("127.0.0.1", port, "redis").carry(stream, 5000)  # type: ignore[arg-type] # of the tuple
-            assert carried.seen is Seen.ANSWERED
+            assert carried.state is State.ANSWERED
             assert (carried.sent_bytes if stream == "upstream" else carried.came_bytes) >= least
 
 
 def test_an_answer_that_is_cut_short_is_none(serve: Serve) -> None:
-    assert _carry(serve, _read, b"+PONG\r\n").seen is Seen.CLOSED
-    assert _carry(serve, _reset, b"+PONG\r\n").seen is Seen.RESET
+    assert _carry(serve, _read, b"+PONG\r\n").state is State.CLOSED
+    assert _carry(serve, _reset, b"+PONG\r\n").state is State.RESET
 
 
 def test_an_answer_that_was_whole_counts_however_it_ended(serve: Serve) -> None:
-    assert _carry(serve, _reset_later, b"+PONG\r\n+OK\r\n").seen is Seen.ANSWERED
+    assert _carry(serve, _reset_later, b"+PONG\r\n+OK\r\n").state is State.ANSWERED
 
 
 def test_a_service_that_answers_nothing_has_no_most(serve: Serve) -> None:

@@ -16,7 +16,7 @@ from chaos.faults.links.down import DownFault
 from chaos.faults.links.toxics import ResetPeer
 from chaos.faults.links.toxiproxy import ToxiproxyLink
 from chaos.healing.actions import ACTIONS
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from chaos.undo import undo
 from harness.errors import InjectionFailed
@@ -55,8 +55,10 @@ def test_live_connections_are_reset_and_the_hop_is_whole_after(protocol: str, ho
     fault, targets = RstLiveFault(protocol), Targets(links=hops)
     with prepared(fault, targets):
         with injected(fault, targets) as (aimed, _):
-            assert aimed.look() == Sight(Seen.RESET, aimed.look().took_s, "a connection from before the fault")
-            assert hops[protocol].look().seen is Seen.REFUSED
+            assert aimed.observe() == Observed(
+                State.RESET, aimed.observe().took_s, "a connection from before the fault"
+            )
+            assert hops[protocol].observe().state is State.REFUSED
         assert list(hops[protocol].state().toxics) == ["armed_rst"]
     assert hops[protocol].state().whole
 
@@ -76,23 +78,23 @@ def test_idle_connections_are_reset_too_but_not_what_was_there_before_the_prepar
 
 def test_without_its_preparation_nothing_is_broken(hops: Hops) -> None:
     aimed = RstLiveFault("redis").aim(Targets(links=hops), "f1")
-    aimed.look()
+    aimed.observe()
     with pytest.raises(InjectionFailed, match="rst_live on redis: its proxy was not prepared for it"):
         aimed.inject()
     assert hops["redis"].state().whole
-    aimed.remaining(Sight(Seen.ANSWERED), Sight(Seen.ANSWERED))
+    aimed.remaining(Observed(State.ANSWERED), Observed(State.ANSWERED))
 
 
 def test_a_connection_that_ends_in_order_is_no_reset(hops: Hops) -> None:
     fault, targets = RstLiveFault("redis"), Targets(links=hops)
     aimed = fault.aim(targets, "f1")
-    before = aimed.look()
+    before = aimed.observe()
     # Prepared too late for the canary's connection.
     with prepared(fault, targets):
         aimed.inject()
-        remains = aimed.missing(before, aimed.look())
+        remains = aimed.missing(before, aimed.observe())
         undo(aimed.undo(), ACTIONS)
-        assert aimed.remaining(before, aimed.look()) is None
+        assert aimed.remaining(before, aimed.observe()) is None
     assert "reset the connections, but the canary was closed" in str(remains)
 
 
@@ -116,7 +118,7 @@ def test_an_established_connection_hangs_and_a_new_one_as_well(protocol: str, di
     with injected(BlackholeFault(protocol, direction), Targets(links=hops)):
         assert {kind for kind, _, _ in hops[protocol].state().toxics.values()} == {"timeout"}
         # An HTTP service that was asked to end the connection does, and its end comes through.
-        assert hops[protocol].look().seen is (Seen.CLOSED if protocol == "http" else Seen.HUNG)
+        assert hops[protocol].observe().state is (State.CLOSED if protocol == "http" else State.HUNG)
     assert hops[protocol].state().whole
 
 
@@ -140,8 +142,8 @@ def test_what_is_dropped_upstream_never_comes_and_what_is_dropped_downstream_was
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_half_open_connection_hangs_until_its_silence_is_over(protocol: str, direction: Stream, hops: Hops) -> None:
     with injected(HalfOpenFault(protocol, 0.3, direction), Targets(links=hops)) as (aimed, _):
-        fate = aimed.look()
-        assert fate.seen in {Seen.CLOSED, Seen.RESET}
+        fate = aimed.observe()
+        assert fate.state in {State.CLOSED, State.RESET}
         assert fate.took_s >= 0.3
     assert hops[protocol].state().whole
 
@@ -167,34 +169,34 @@ def test_heartbeats_keep_a_half_open_connection_while_a_silent_one_is_ended(hops
 @pytest.mark.parametrize(
     ("now", "felt"),
     [
-        (Sight(Seen.HUNG, 1.0), True),
-        (Sight(Seen.CLOSED, 0.3), True),
-        (Sight(Seen.RESET, 0.3), True),
-        (Sight(Seen.CLOSED, 0.1), False),
-        (Sight(Seen.ANSWERED, 0.3), False),
-        (Sight(Seen.REFUSED, 0.3), False),
+        (Observed(State.HUNG, 1.0), True),
+        (Observed(State.CLOSED, 0.3), True),
+        (Observed(State.RESET, 0.3), True),
+        (Observed(State.CLOSED, 0.1), False),
+        (Observed(State.ANSWERED, 0.3), False),
+        (Observed(State.REFUSED, 0.3), False),
     ],
     ids=str,
 )
-def test_half_open_is_felt_as_silence_and_as_an_end_no_sooner(now: Sight, *, felt: bool) -> None:
+def test_half_open_is_felt_as_silence_and_as_an_end_no_sooner(now: Observed, *, felt: bool) -> None:
     aimed = HalfOpenFault("h", 0.3).aim(Targets(links={"h": FakeLink("h")}), "f1")
-    assert (aimed.missing(Sight(Seen.ANSWERED), now) is None) == felt
-    assert "not whole before" in str(aimed.missing(Sight(Seen.CLOSED), now))
+    assert (aimed.missing(Observed(State.ANSWERED), now) is None) == felt
+    assert "not whole before" in str(aimed.missing(Observed(State.CLOSED), now))
 
 
 def test_a_blackhole_is_felt_as_silence_alone() -> None:
     aimed = BlackholeFault("h").aim(Targets(links={"h": FakeLink("h")}), "f1")
-    felt = {seen for seen in Seen if aimed.missing(Sight(Seen.ANSWERED), Sight(seen)) is None}
-    assert felt == {Seen.HUNG}
+    felt = {seen for seen in State if aimed.missing(Observed(State.ANSWERED), Observed(seen)) is None}
+    assert felt == {State.HUNG}
 
 
 def test_a_fault_that_has_no_effect_is_found_out_by_the_connection_that_still_answers(hops: Hops) -> None:
     aimed = BlackholeFault("redis").aim(Targets(links=hops), "f1")
-    before = aimed.look()
+    before = aimed.observe()
     aimed.inject()
     undo(aimed.undo(), ACTIONS)
-    assert "dropped all data, but the canary was answered" in str(aimed.missing(before, aimed.look()))
-    assert aimed.remaining(before, aimed.look()) is None
+    assert "dropped all data, but the canary was answered" in str(aimed.missing(before, aimed.observe()))
+    assert aimed.remaining(before, aimed.observe()) is None
 
 
 @pytest.mark.parametrize("silence_s", [-1, 0, 0.0009, 3601, math.nan])

@@ -11,7 +11,7 @@ import pytest
 from chaos.direction import Direction, Stream
 from chaos.faults.links.endings import LimitDataFault, SlowCloseFault
 from chaos.faults.links.toxiproxy import ToxiproxyLink
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from harness.errors import Unsupported
 from tests.chaos.fakes import FakeLink
@@ -31,14 +31,14 @@ def test_a_late_end_is_seen_and_gone_after_its_undoing(protocol: str, direction:
     with injected(SlowCloseFault(protocol, DELAY_S, direction), Targets(links=hops)) as (aimed, before):
         assert before.took_s < DELAY_S / 2
         ends = 2 if direction == "both" else 1
-        assert aimed.look().took_s >= ends * DELAY_S
+        assert aimed.observe().took_s >= ends * DELAY_S
     assert hops[protocol].state().whole
 
 
 def test_of_two_late_ends_both_must_be_seen(hops: Hops) -> None:
     with injected(SlowCloseFault("redis", DELAY_S, "both"), Targets(links=hops)) as (aimed, before):
         hops["redis"].remove(next(iter(hops["redis"].state().toxics)))
-        assert "should have taken 400 ms" in str(aimed.missing(before, aimed.look()))
+        assert "should have taken 400 ms" in str(aimed.missing(before, aimed.observe()))
 
 
 @pytest.mark.parametrize("limit_bytes", [0, 1000])
@@ -48,8 +48,8 @@ def test_a_limit_ends_connections_and_is_gone_after_its_undoing(
     protocol: str, direction: Stream, limit_bytes: int, hops: Hops
 ) -> None:
     with injected(LimitDataFault(protocol, limit_bytes, direction), Targets(links=hops)) as (aimed, _):
-        during = aimed.look()
-        assert during.seen in {Seen.CLOSED, Seen.RESET}
+        during = aimed.observe()
+        assert during.state in {State.CLOSED, State.RESET}
         assert during.amount == (0 if direction == "upstream" else limit_bytes)
     assert hops[protocol].state().whole
 
@@ -82,21 +82,21 @@ def test_a_limit_that_no_canary_could_reach_is_refused(fault: LimitDataFault, mo
 @pytest.mark.parametrize(
     ("now", "felt"),
     [
-        (Sight(Seen.CLOSED, amount=1000), True),
-        (Sight(Seen.RESET, amount=10), True),
-        (Sight(Seen.CLOSED, amount=1001), False),
-        (Sight(Seen.ANSWERED, amount=1000), False),
-        (Sight(Seen.HUNG, amount=0), False),
-        (Sight(Seen.REFUSED), False),
+        (Observed(State.CLOSED, amount=1000), True),
+        (Observed(State.RESET, amount=10), True),
+        (Observed(State.CLOSED, amount=1001), False),
+        (Observed(State.ANSWERED, amount=1000), False),
+        (Observed(State.HUNG, amount=0), False),
+        (Observed(State.REFUSED), False),
     ],
     ids=str,
 )
-def test_a_limit_is_felt_as_an_end_at_the_limit(now: Sight, *, felt: bool) -> None:
+def test_a_limit_is_felt_as_an_end_at_the_limit(now: Observed, *, felt: bool) -> None:
     aimed = LimitDataFault("h", 1000).aim(Targets(links={"h": FakeLink("h")}), "f1")
-    assert (aimed.missing(Sight(Seen.ANSWERED, amount=1500), now) is None) == felt
-    assert "shows nothing of a limit" in str(aimed.missing(Sight(Seen.ANSWERED, amount=1000), now))
-    assert "not whole before" in str(aimed.missing(Sight(Seen.CLOSED, amount=1500), now))
-    assert (aimed.remaining(Sight(Seen.ANSWERED), now) is None) == (now.seen is Seen.ANSWERED)
+    assert (aimed.missing(Observed(State.ANSWERED, amount=1500), now) is None) == felt
+    assert "shows nothing of a limit" in str(aimed.missing(Observed(State.ANSWERED, amount=1000), now))
+    assert "not whole before" in str(aimed.missing(Observed(State.CLOSED, amount=1500), now))
+    assert (aimed.remaining(Observed(State.ANSWERED), now) is None) == (now.state is State.ANSWERED)
 
 
 @pytest.mark.parametrize("delay_s", [0, -1, 0.0009, 3601, math.nan])

@@ -14,7 +14,7 @@ from chaos.faults.fault import Drawn
 from chaos.faults.links.jitter import JitterFault
 from chaos.faults.links.latency import LatencyFault
 from chaos.faults.links.toxiproxy import ToxiproxyLink
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from harness.errors import InjectionFailed
 from tests.chaos.fakes import FakeLink
@@ -88,12 +88,12 @@ def test_a_delay_that_shrinks_while_a_canary_is_on_its_way_is_not_missed() -> No
     link = FakeLink("h")
     aimed = JitterFault("h", 0.2, 0.1).aim(Targets(links={"h": link}), "f1")
     aimed.inject()
-    before = Sight(Seen.ANSWERED, 0.0)
-    aimed.look()
-    assert aimed.missing(before, Sight(Seen.ANSWERED, 0.15)) is not None
+    before = Observed(State.ANSWERED, 0.0)
+    aimed.observe()
+    assert aimed.missing(before, Observed(State.ANSWERED, 0.15)) is not None
     aimed.adjust(JitterFault("h", 0.2, 0.1, 0.1))
-    aimed.look()
-    assert aimed.missing(before, Sight(Seen.ANSWERED, 0.15)) is None
+    aimed.observe()
+    assert aimed.missing(before, Observed(State.ANSWERED, 0.15)) is None
 
 
 def test_it_changes_on_a_real_proxy(hops: Mapping[str, ToxiproxyLink]) -> None:

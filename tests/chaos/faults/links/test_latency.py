@@ -15,13 +15,13 @@ from chaos.faults.links.down import DownFault
 from chaos.faults.links.hop import claims
 from chaos.faults.links.latency import LatencyFault
 from chaos.faults.links.toxiproxy import ToxiproxyLink
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import LinkState, Targets
 from harness.errors import InjectionFailed, Unsupported
 from tests.chaos.fakes import FakeLink
 from tests.chaos.rounds import injected
 
-BEFORE = Sight(Seen.ANSWERED, 0.010)
+BEFORE = Observed(State.ANSWERED, 0.010)
 FAULTS: list[Fault] = [LatencyFault("h", 0.2), DownFault("h")]
 PROTOCOLS = ["redis", "postgres", "http"]
 RTT_S = 0.2
@@ -49,7 +49,7 @@ def test_the_round_trip_is_split_over_both_directions(rtt_s: float) -> None:
 @given(st.floats(0.002, 10), st.floats(0, 10), st.floats(0, 20))
 def test_latency_is_felt_when_most_of_it_was_added(rtt_s: float, before_s: float, now_s: float) -> None:
     on_link = aimed(LatencyFault("h", rtt_s))
-    before, now = Sight(Seen.ANSWERED, before_s), Sight(Seen.ANSWERED, now_s)
+    before, now = Observed(State.ANSWERED, before_s), Observed(State.ANSWERED, now_s)
     felt = now_s - before_s >= 0.8 * rtt_s
     assert (on_link.missing(before, now) is None) == felt
     assert (on_link.remaining(before, now) is None) != felt
@@ -57,30 +57,30 @@ def test_latency_is_felt_when_most_of_it_was_added(rtt_s: float, before_s: float
 
 @pytest.mark.parametrize(
     ("seen", "felt"),
-    [(Seen.HUNG, True), (Seen.REFUSED, False), (Seen.CLOSED, False), (Seen.RESET, False), (Seen.ANSWERED, True)],
+    [(State.HUNG, True), (State.REFUSED, False), (State.CLOSED, False), (State.RESET, False), (State.ANSWERED, True)],
 )
-def test_latency_is_felt_as_delay_and_as_nothing_else(seen: Seen, *, felt: bool) -> None:
-    missing = aimed(LatencyFault("h", 0.2)).missing(BEFORE, Sight(seen, 1.0))
+def test_latency_is_felt_as_delay_and_as_nothing_else(seen: State, *, felt: bool) -> None:
+    missing = aimed(LatencyFault("h", 0.2)).missing(BEFORE, Observed(seen, 1.0))
     assert (missing is None) == felt
     assert felt or str(seen) in str(missing)
 
 
 @pytest.mark.parametrize(
     ("seen", "felt"),
-    [(Seen.REFUSED, True), (Seen.CLOSED, True), (Seen.RESET, True), (Seen.HUNG, False), (Seen.ANSWERED, False)],
+    [(State.REFUSED, True), (State.CLOSED, True), (State.RESET, True), (State.HUNG, False), (State.ANSWERED, False)],
 )
-def test_down_is_felt_as_an_ended_connection_and_not_as_silence(seen: Seen, *, felt: bool) -> None:
-    missing = aimed(DownFault("h")).missing(BEFORE, Sight(seen, 0.01))
+def test_down_is_felt_as_an_ended_connection_and_not_as_silence(seen: State, *, felt: bool) -> None:
+    missing = aimed(DownFault("h")).missing(BEFORE, Observed(seen, 0.01))
     assert (missing is None) == felt
     assert felt or str(seen) in str(missing)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-@pytest.mark.parametrize("seen", [Seen.HUNG, Seen.REFUSED, Seen.CLOSED, Seen.RESET])
-def test_on_a_link_that_was_not_whole_nothing_is_felt_and_nothing_healed(fault: Fault, seen: Seen) -> None:
-    before = Sight(seen, 0.01)
+@pytest.mark.parametrize("seen", [State.HUNG, State.REFUSED, State.CLOSED, State.RESET])
+def test_on_a_link_that_was_not_whole_nothing_is_felt_and_nothing_healed(fault: Fault, seen: State) -> None:
+    before = Observed(seen, 0.01)
     on_link = aimed(fault)
-    for now in (Sight(Seen.HUNG, 5.0), Sight(Seen.REFUSED, 0.01), Sight(Seen.ANSWERED, 5.0)):
+    for now in (Observed(State.HUNG, 5.0), Observed(State.REFUSED, 0.01), Observed(State.ANSWERED, 5.0)):
         assert "not whole before" in str(on_link.missing(before, now))
         assert on_link.remaining(before, now)
 
@@ -106,8 +106,8 @@ def test_a_latency_can_be_changed_while_it_lasts_and_then_more_of_it_is_looked_f
     on_link.inject()
     on_link.adjust(LatencyFault("h", 1.0))
     assert [toxic.attributes["latency_s"] for toxic in link.toxics.values()] == [0.5, 0.5]
-    on_link.look()
-    assert on_link.missing(BEFORE, Sight(Seen.ANSWERED, 0.5)) is not None
+    on_link.observe()
+    assert on_link.missing(BEFORE, Observed(State.ANSWERED, 0.5)) is not None
     with pytest.raises(InjectionFailed, match="latency on h cannot become down"):
         on_link.adjust(DownFault("h"))
 
@@ -136,8 +136,8 @@ def test_a_link_is_whole_only_when_it_listens_and_has_no_toxic() -> None:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_latency_is_felt_and_gone_after_its_undoing(protocol: str, hops: Mapping[str, ToxiproxyLink]) -> None:
     with injected(LatencyFault(protocol, RTT_S), Targets(links=hops)) as (_, before):
-        during = hops[protocol].look()
-        assert during.seen is Seen.ANSWERED
+        during = hops[protocol].observe()
+        assert during.state is State.ANSWERED
         assert during.took_s - before.took_s + 0.02 >= RTT_S
         latencies = [attributes for _, _, attributes in hops[protocol].state().toxics.values()]
         assert latencies == [{"latency_s": RTT_S / 2, "jitter_s": 0.0}] * 2
@@ -147,6 +147,6 @@ def test_latency_is_felt_and_gone_after_its_undoing(protocol: str, hops: Mapping
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_down_refuses_and_is_gone_after_its_undoing(protocol: str, hops: Mapping[str, ToxiproxyLink]) -> None:
     with injected(DownFault(protocol), Targets(links=hops)):
-        assert hops[protocol].look().seen is Seen.REFUSED
+        assert hops[protocol].observe().state is State.REFUSED
         assert not hops[protocol].state().enabled
     assert hops[protocol].state().whole

@@ -16,7 +16,7 @@ from chaos.faults.links.down import DownFault
 from chaos.faults.links.latency import LatencyFault
 from chaos.faults.links.shaping import BandwidthFault, SlicerFault
 from chaos.faults.links.toxiproxy import ToxiproxyLink
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from harness.errors import InjectionFailed, Unsupported
 from tests.chaos.fakes import FakeLink
@@ -25,7 +25,7 @@ from tests.chaos.rounds import injected
 PROTOCOLS = ["redis", "postgres", "http"]
 DIRECTIONS: list[Stream] = ["upstream", "downstream"]
 RATE = 50_000
-BEFORE = Sight(Seen.ANSWERED, 0.01, "", 0.3)
+BEFORE = Observed(State.ANSWERED, 0.01, "", 0.3)
 
 Hops = Mapping[str, ToxiproxyLink]
 
@@ -65,7 +65,7 @@ def test_in_both_directions_each_must_be_seen(fault: BandwidthFault | SlicerFaul
         for name, (_, stream, _) in link.state().toxics.items():
             if stream == "downstream":
                 link.remove(name)
-        assert "should have taken" in str(aimed.missing(before, aimed.look()))
+        assert "should have taken" in str(aimed.missing(before, aimed.observe()))
 
 
 def test_a_rate_and_a_delay_on_one_hop_are_each_seen(hops: Hops) -> None:
@@ -80,18 +80,18 @@ def test_a_rate_and_a_delay_on_one_hop_are_each_seen(hops: Hops) -> None:
 
 def test_a_delay_alone_is_not_taken_for_a_rate(hops: Hops) -> None:
     aimed = BandwidthFault("redis", 50_000).aim(Targets(links=hops), "f1")
-    before = aimed.look()
+    before = aimed.observe()
     with injected(LatencyFault("redis", 0.4), Targets(links=hops)):
-        assert aimed.missing(before, aimed.look()) is not None
+        assert aimed.missing(before, aimed.observe()) is not None
 
 
 def test_a_rate_can_be_changed_while_it_lasts(hops: Hops) -> None:
     aimed = BandwidthFault("redis", 50_000).aim(Targets(links=hops), "f1")
-    before = aimed.look()
+    before = aimed.observe()
     aimed.inject()
     aimed.adjust(BandwidthFault("redis", 100_400))
     assert amounts(hops["redis"]) == [("downstream", {"bytes_per_s": 100_000})]
-    assert aimed.missing(before, aimed.look()) is None
+    assert aimed.missing(before, aimed.observe()) is None
     for other in (DownFault("redis"), BandwidthFault("redis", 1e5, "upstream")):
         with pytest.raises(InjectionFailed, match="bandwidth on redis cannot become "):
             aimed.adjust(other)
@@ -131,18 +131,18 @@ def test_pieces_out_of_range_are_refused(size_bytes: int, delay_s: float, key: s
 @given(st.floats(0, 2), st.floats(0, 3), st.floats(0.05, 2))
 def test_most_of_the_seconds_must_be_there(before_s: float, now_s: float, longer_s: float) -> None:
     aimed = BandwidthFault("h", 50_000).aim(Targets(links={"h": FakeLink("h")}), "f1")
-    before, now = Sight(Seen.ANSWERED, before_s, "", longer_s), Sight(Seen.ANSWERED, now_s, "", longer_s)
+    before, now = Observed(State.ANSWERED, before_s, "", longer_s), Observed(State.ANSWERED, now_s, "", longer_s)
     changed = now_s - before_s >= 0.5 * longer_s
     assert (aimed.missing(before, now) is None) == (changed and now_s >= 0.8 * longer_s)
     assert (aimed.remaining(before, now) is None) != changed
 
 
-@pytest.mark.parametrize(("seen", "felt"), [(seen, seen is Seen.HUNG) for seen in Seen if seen is not Seen.ANSWERED])
-def test_nothing_but_slowness_is_taken_for_it(seen: Seen, *, felt: bool) -> None:
+@pytest.mark.parametrize(("seen", "felt"), [(seen, seen is State.HUNG) for seen in State if seen is not State.ANSWERED])
+def test_nothing_but_slowness_is_taken_for_it(seen: State, *, felt: bool) -> None:
     for fault in (BandwidthFault("h", 50_000), SlicerFault("h", 100, 0.01)):
         aimed = fault.aim(Targets(links={"h": FakeLink("h")}), "f1")
-        assert (aimed.missing(BEFORE, Sight(seen, 1.0)) is None) == felt
-        assert "not whole before" in str(aimed.missing(Sight(seen, 1.0), Sight(Seen.HUNG, 1.0)))
+        assert (aimed.missing(BEFORE, Observed(seen, 1.0)) is None) == felt
+        assert "not whole before" in str(aimed.missing(Observed(seen, 1.0), Observed(State.HUNG, 1.0)))
 
 
 @given(st.integers(1, 20_000), st.integers(1, 1 << 20))
@@ -155,8 +155,8 @@ def test_an_answer_as_late_as_it_should_be_but_in_one_piece_is_not_sliced(monkey
     link = FakeLink("h")
 
     def carry(_canary: object, _stream: Stream, size_bytes: int) -> Carried:
-        return Carried(Seen.ANSWERED, 9.0, 10, size_bytes, pieces=1)
+        return Carried(State.ANSWERED, 9.0, 10, size_bytes, pieces=1)
 
     monkeypatch.setattr("chaos.canary.canary.Canary.carry", carry)
     aimed = SlicerFault("h", 100, 0.01).aim(Targets(links={"h": link}), "f1")
-    assert "cut into pieces of 100 bytes" in str(aimed.missing(BEFORE, aimed.look()))
+    assert "cut into pieces of 100 bytes" in str(aimed.missing(BEFORE, aimed.observe()))

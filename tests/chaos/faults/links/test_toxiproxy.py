@@ -22,7 +22,7 @@ from chaos.faults.links.server import ProcessRestart, restart_from
 from chaos.faults.links.toxics import Bandwidth, Latency, LimitData, Noop, ResetPeer, Slicer, SlowClose, Timeout
 from chaos.faults.links.toxiproxy import Proxy, ToxiproxyLink
 from chaos.faults.ranges import hints_of, range_of
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Toxic
 from harness.errors import ChaosError, InjectionFailed
 from harness.identity import ProcessId
@@ -44,9 +44,9 @@ def link(server: Toxiproxy) -> ToxiproxyLink:
     return link_to(server)
 
 
-def quickest(link: ToxiproxyLink) -> Sight:
+def quickest(link: ToxiproxyLink) -> Observed:
     """Look a few times: a busy machine makes a round trip longer, and nothing makes it shorter."""
-    return min((link.look() for _ in range(5)), key=lambda sight: sight.took_s)
+    return min((link.observe() for _ in range(5)), key=lambda observed: observed.took_s)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_proxy_is_made_anew_where_it_was(link: ToxiproxyLink, server: Toxiprox
         link.make_anew(*link.ends())
         assert connection.recv(1) == b""
     assert link.state().whole
-    assert link.look().seen is Seen.ANSWERED
+    assert link.observe().state is State.ANSWERED
 
 
 def test_its_place_is_all_that_a_step_needs_and_safe_to_write_down(server: Toxiproxy) -> None:

@@ -16,7 +16,7 @@ from chaos.faults.packets import nftables as firewall
 from chaos.faults.packets.loss import PacketLossFault, PacketSight, SynDropFault
 from chaos.faults.packets.partition import PartitionFault
 from chaos.healing.actions import ACTIONS
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from chaos.undo import undo
 from harness.errors import ChaosError, InjectionFailed, Unsupported
@@ -27,7 +27,7 @@ from tests.chaos.wires import skip_without_firewall, wire
 # The tables of the whole machine are looked at.
 pytestmark = pytest.mark.apart("chaos/faults/packets")
 
-BEFORE = PacketSight(Seen.ANSWERED, 0.001)
+BEFORE = PacketSight(State.ANSWERED, 0.001)
 
 
 @pytest.fixture
@@ -63,21 +63,21 @@ def test_a_dropped_attempt_hangs_and_a_connection_from_before_lives_on(
     with injected(SynDropFault("hop"), targets) as (aimed, before):
         assert answered(connection)
         # The proof's own held connection has been let go of by now.
-        now = aimed.look()
-        assert now.seen is Seen.HUNG
+        now = aimed.observe()
+        assert now.state is State.HUNG
         assert "packets dropped" in str(now)
-        assert targets.wires["other"].canary.look().seen is Seen.ANSWERED
+        assert targets.wires["other"].canary.observe().state is State.ANSWERED
         assert "still there" in str(aimed.remaining(before, now))
     assert answered(connection)
 
 
 def test_where_connections_from_before_are_cut_too_it_is_not_proved(targets: Targets) -> None:
     aimed = aim(SynDropFault("hop"), targets)
-    before = aimed.look()
+    before = aimed.observe()
     with injected(PartitionFault("hop", "downstream"), targets):
         aimed.inject()
         try:
-            doubt = aimed.missing(before, aimed.look())
+            doubt = aimed.missing(before, aimed.observe())
         finally:
             undo(aimed.undo(), ACTIONS)
     assert "a connection from before does not go on" in str(doubt)
@@ -86,9 +86,9 @@ def test_where_connections_from_before_are_cut_too_it_is_not_proved(targets: Tar
 def test_a_loss_is_counted_and_answers_still_come(targets: Targets, connection: socket.socket) -> None:
     fault = PacketLossFault("hop", 0.3)
     with injected(fault, targets) as (aimed, _):
-        assert aimed.look().amount > 0
+        assert aimed.observe().amount > 0
         assert any(answered(connection) for _ in range(20))
-        assert targets.wires["other"].canary.look().seen is Seen.ANSWERED
+        assert targets.wires["other"].canary.observe().state is State.ANSWERED
 
 
 @pytest.mark.parametrize("direction", ["upstream", "downstream"])
@@ -101,7 +101,7 @@ def test_a_loss_changes_while_it_lasts(targets: Targets) -> None:
     with injected(PacketLossFault("hop", 0.5), targets) as (aimed, before):
         aimed.adjust(PacketLossFault("hop", 0.9999))  # type: ignore[attr-defined] # a loss is Adjustable
         assert "9999" in firewall_text()
-        assert aimed.missing(before, aimed.look()) is None
+        assert aimed.missing(before, aimed.observe()) is None
         with pytest.raises(InjectionFailed, match="cannot become down"):
             aimed.adjust(DownFault("hop"))  # type: ignore[attr-defined] # as above
     with pytest.raises(InjectionFailed, match="No such file"):
@@ -114,26 +114,26 @@ def firewall_text() -> str:
 
 def test_a_hop_that_was_not_whole_before_proves_nothing(targets: Targets) -> None:
     for fault in (SynDropFault("hop"), PacketLossFault("hop", 0.5)):
-        assert "not whole before" in str(aim(fault, targets).missing(Sight(Seen.REFUSED), PacketSight(Seen.HUNG)))
+        assert "not whole before" in str(aim(fault, targets).missing(Observed(State.REFUSED), PacketSight(State.HUNG)))
 
 
 @pytest.mark.parametrize(
     ("fault", "now", "doubt"),
     [
-        (SynDropFault("hop"), PacketSight(Seen.HUNG, 2.0, dropped=3, held=True), None),
-        (SynDropFault("hop"), PacketSight(Seen.HUNG, 2.0, dropped=3, held=False), "from before does not go on"),
-        (SynDropFault("hop"), PacketSight(Seen.HUNG, 2.0, dropped=3), "from before does not go on"),
-        (SynDropFault("hop"), PacketSight(Seen.HUNG, 2.0, dropped=0, held=True), "no packet was dropped"),
-        (SynDropFault("hop"), PacketSight(Seen.HUNG, 2.0, held=True), "no packet was dropped"),
-        (SynDropFault("hop"), PacketSight(Seen.REFUSED, dropped=3, held=True), "the canary was refused"),
-        (SynDropFault("hop"), PacketSight(Seen.ANSWERED, dropped=3, held=True), "the canary was answered"),
-        (PacketLossFault("hop", 0.5), PacketSight(Seen.ANSWERED, dropped=1), None),
-        (PacketLossFault("hop", 0.5), PacketSight(Seen.HUNG, dropped=1), None),
-        (PacketLossFault("hop", 0.5), PacketSight(Seen.HUNG, dropped=0), "no packet was dropped"),
-        (PacketLossFault("hop", 0.5), Sight(Seen.HUNG), "no packet was dropped"),
+        (SynDropFault("hop"), PacketSight(State.HUNG, 2.0, dropped=3, held=True), None),
+        (SynDropFault("hop"), PacketSight(State.HUNG, 2.0, dropped=3, held=False), "from before does not go on"),
+        (SynDropFault("hop"), PacketSight(State.HUNG, 2.0, dropped=3), "from before does not go on"),
+        (SynDropFault("hop"), PacketSight(State.HUNG, 2.0, dropped=0, held=True), "no packet was dropped"),
+        (SynDropFault("hop"), PacketSight(State.HUNG, 2.0, held=True), "no packet was dropped"),
+        (SynDropFault("hop"), PacketSight(State.REFUSED, dropped=3, held=True), "the canary was refused"),
+        (SynDropFault("hop"), PacketSight(State.ANSWERED, dropped=3, held=True), "the canary was answered"),
+        (PacketLossFault("hop", 0.5), PacketSight(State.ANSWERED, dropped=1), None),
+        (PacketLossFault("hop", 0.5), PacketSight(State.HUNG, dropped=1), None),
+        (PacketLossFault("hop", 0.5), PacketSight(State.HUNG, dropped=0), "no packet was dropped"),
+        (PacketLossFault("hop", 0.5), Observed(State.HUNG), "no packet was dropped"),
     ],
 )
-def test_only_dropped_packets_prove_it(targets: Targets, fault: Fault, now: Sight, doubt: str | None) -> None:
+def test_only_dropped_packets_prove_it(targets: Targets, fault: Fault, now: Observed, doubt: str | None) -> None:
     said = aim(fault, targets).missing(BEFORE, now)
     assert (said is None) == (doubt is None)
     assert doubt is None or doubt in str(said)
@@ -141,9 +141,9 @@ def test_only_dropped_packets_prove_it(targets: Targets, fault: Fault, now: Sigh
 
 def test_it_is_healed_when_its_rules_are_gone_and_a_canary_is_answered(targets: Targets) -> None:
     aimed = aim(PacketLossFault("hop", 0.5), targets)
-    assert aimed.remaining(BEFORE, PacketSight(Seen.ANSWERED, 0.9)) is None
-    assert "rules" in str(aimed.remaining(BEFORE, PacketSight(Seen.ANSWERED, dropped=0)))
-    assert "hung" in str(aimed.remaining(BEFORE, PacketSight(Seen.HUNG)))
+    assert aimed.remaining(BEFORE, PacketSight(State.ANSWERED, 0.9)) is None
+    assert "rules" in str(aimed.remaining(BEFORE, PacketSight(State.ANSWERED, dropped=0)))
+    assert "hung" in str(aimed.remaining(BEFORE, PacketSight(State.HUNG)))
 
 
 def test_an_injection_that_fails_leaves_nothing(targets: Targets) -> None:
@@ -185,4 +185,4 @@ def test_no_connection_to_hold_is_no_look() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         targets = Targets(wires={"hop": wire(gone.getsockname()[1])})
     with pytest.raises(ChaosError, match="no connection to hold"):
-        SynDropFault("hop").aim(targets, "1-test").look()
+        SynDropFault("hop").aim(targets, "1-test").observe()

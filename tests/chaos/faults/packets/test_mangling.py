@@ -17,7 +17,7 @@ from chaos.faults.packets import netem as qdisc
 from chaos.faults.packets.loss import PacketLossFault
 from chaos.faults.packets.mangling import CorruptionFault, ReorderFault
 from chaos.faults.packets.namespaces import find_command
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from harness.errors import Unsupported
 from harness.identity import ProcessId
@@ -25,7 +25,7 @@ from harness.records import ContainerRef
 from tests.chaos.wires import wire
 
 FAULTS: list[ReorderFault | CorruptionFault] = [ReorderFault("hop", 0.25, 0.05), CorruptionFault("hop", 0.01)]
-BEFORE = Sight(Seen.ANSWERED, 0.001, amount=-1)
+BEFORE = Observed(State.ANSWERED, 0.001, amount=-1)
 
 
 @pytest.fixture
@@ -51,14 +51,14 @@ def test_a_kernel_without_netem_is_named(targets: Targets, fault: Fault, monkeyp
 @pytest.mark.parametrize(
     ("now", "doubt"),
     [
-        (Sight(Seen.ANSWERED, 0.05, amount=7), None),
-        (Sight(Seen.HUNG, 2.0, amount=7), None),
-        (Sight(Seen.ANSWERED, 0.05, amount=0), "no packet went through netem"),
-        (Sight(Seen.ANSWERED, 0.05, amount=-1), "no packet went through netem"),
+        (Observed(State.ANSWERED, 0.05, amount=7), None),
+        (Observed(State.HUNG, 2.0, amount=7), None),
+        (Observed(State.ANSWERED, 0.05, amount=0), "no packet went through netem"),
+        (Observed(State.ANSWERED, 0.05, amount=-1), "no packet went through netem"),
     ],
 )
 def test_packets_through_netem_prove_it(
-    targets: Targets, monkeypatch: pytest.MonkeyPatch, now: Sight, doubt: str | None
+    targets: Targets, monkeypatch: pytest.MonkeyPatch, now: Observed, doubt: str | None
 ) -> None:
     monkeypatch.setattr(qdisc, "unavailable", lambda: None)
     monkeypatch.setattr(mangling, "namespace_of", lambda ref, run: ProcessId(1, 0.0))  # noqa: ARG005 - as the real one
@@ -67,9 +67,9 @@ def test_packets_through_netem_prove_it(
     said = aimed.missing(BEFORE, now)
     assert (said is None) == (doubt is None)
     assert doubt is None or doubt in str(said)
-    assert "not whole before" in str(aimed.missing(Sight(Seen.CLOSED), now))
+    assert "not whole before" in str(aimed.missing(Observed(State.CLOSED), now))
     assert (aimed.remaining(BEFORE, now) is None) == (now.amount < 0)
-    assert "hung" in str(aimed.remaining(BEFORE, Sight(Seen.HUNG, amount=-1)))
+    assert "hung" in str(aimed.remaining(BEFORE, Observed(State.HUNG, amount=-1)))
 
 
 @pytest.mark.skipif(find_command("tc") is None, reason="no tc command (Debian's package: iproute2)")

@@ -13,7 +13,7 @@ from chaos.faults.packets import netem as qdisc
 from chaos.faults.packets.namespaces import find_command
 from chaos.faults.packets.netem import Mangling
 from chaos.healing.actions import ACTIONS
-from chaos.sight import Seen
+from chaos.observed import State
 from chaos.undo import undo
 from harness.errors import InjectionFailed
 from harness.identity import ProcessId
@@ -44,13 +44,13 @@ def test_what_comes_from_the_port_goes_through_and_nothing_else(place: Place) ->
     for port, some in ((place.port, True), (place.port + 1, False)):
         mangling.create(port, LEAF)
         try:
-            assert place.canary.look().seen is Seen.ANSWERED
+            assert place.canary.observe().state is State.ANSWERED
             assert bool(mangling.passed()) == some
         finally:
             undo(as_from_the_ledger([mangling.step()]), ACTIONS)
         assert not mangling.exists()
     undo([mangling.step()], ACTIONS)
-    assert place.canary.look().seen is Seen.ANSWERED
+    assert place.canary.observe().state is State.ANSWERED
 
 
 def test_a_leaf_that_is_none_leaves_half_of_it_which_the_undoing_takes_away(place: Place) -> None:

@@ -20,7 +20,7 @@ from chaos.faults.packets.networks import ContainerMember, Membership
 from chaos.faults.packets.nftables import unavailable
 from chaos.faults.packets.partition import PartitionFault
 from chaos.healing.actions import ACTIONS
-from chaos.sight import Seen
+from chaos.observed import State
 from chaos.targets import Targets, Wire
 from chaos.undo import Step, undo
 from harness.errors import ChaosError, EnvironmentMissing, HealFailed, InjectionFailed, Refused, Unsupported
@@ -111,10 +111,10 @@ def test_a_partitioned_service_is_unreachable_and_comes_back_in_its_place(
         container.reload()
         assert container.attrs["NetworkSettings"]["Networks"] == {}
         assert container.attrs["State"]["Running"]
-        assert hop.look().seen in {Seen.CLOSED, Seen.RESET, Seen.HUNG}
-        assert targets.wires["client_auth"].canary.look().seen is Seen.ANSWERED
+        assert hop.observe().state in {State.CLOSED, State.RESET, State.HUNG}
+        assert targets.wires["client_auth"].canary.observe().state is State.ANSWERED
     assert place_of(container) == before
-    assert hop.look().seen is Seen.ANSWERED
+    assert hop.observe().state is State.ANSWERED
 
 
 def test_names_that_were_lost_are_given_back(targets: Targets, client: docker.DockerClient, redis: Container) -> None:
@@ -186,8 +186,8 @@ def test_packets_are_dropped_at_the_proxys_container(
     skip_without_firewall(refs)
     with injected(fault, targets) as (aimed, _):
         assert {step.action for step in aimed.undo()} == {"nft.delete"}
-        assert targets.wires["client_auth"].canary.look().seen is Seen.ANSWERED
-    assert targets.wires[fault.target].canary.look().seen is Seen.ANSWERED
+        assert targets.wires["client_auth"].canary.observe().state is State.ANSWERED
+    assert targets.wires[fault.target].canary.observe().state is State.ANSWERED
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,9 @@ def test_packets_are_mangled_on_their_way_back(targets: Targets, fault: Fault) -
     if reason := qdisc.unavailable():
         pytest.skip(reason)
     with injected(fault, targets) as (aimed, _):
-        assert aimed.look().amount > 0
-        assert targets.wires["client_auth"].canary.look().seen is Seen.ANSWERED
-    assert targets.wires["api_redis"].canary.look().seen is Seen.ANSWERED
+        assert aimed.observe().amount > 0
+        assert targets.wires["client_auth"].canary.observe().state is State.ANSWERED
+    assert targets.wires["api_redis"].canary.observe().state is State.ANSWERED
 
 
 def test_what_comes_back_goes_through_a_discipline_in_the_proxys_container(
@@ -210,16 +210,16 @@ def test_what_comes_back_goes_through_a_discipline_in_the_proxys_container(
     monkeypatch.setattr(qdisc, "unavailable", lambda: None)
     hop = targets.wires["api_redis"]
     aimed = AimedMangling("corruption", hop, ["pfifo", "limit", "1000"])
-    before = aimed.look()
+    before = aimed.observe()
     try:
         aimed.inject()
-        assert targets.wires["client_auth"].canary.look().seen is Seen.ANSWERED
+        assert targets.wires["client_auth"].canary.observe().state is State.ANSWERED
         assert "no packet went through pfifo" in str(aimed.missing(before, before))
-        assert aimed.missing(before, aimed.look()) is None
-        assert "still there" in str(aimed.remaining(before, aimed.look()))
+        assert aimed.missing(before, aimed.observe()) is None
+        assert "still there" in str(aimed.remaining(before, aimed.observe()))
     finally:
         undo(aimed.undo(), ACTIONS)
-    assert aimed.remaining(before, aimed.look()) is None
+    assert aimed.remaining(before, aimed.observe()) is None
 
 
 def test_a_container_on_our_own_network_is_not_entered(

@@ -17,7 +17,7 @@ from chaos.canary.canary import Canary
 from chaos.direction import Stream
 from chaos.faults.packets import nftables as firewall
 from chaos.faults.packets.nftables import SYN, Drop, Table, share, table_name
-from chaos.sight import Seen
+from chaos.observed import State
 from harness.errors import InjectionFailed
 from harness.identity import ProcessId
 from tests.chaos.conftest import Toxiproxy
@@ -45,8 +45,8 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
     assert not made.exists()
 
 
-def seen(port: int) -> Seen:
-    return Canary("127.0.0.1", port, "redis", 0.3).look().seen
+def seen(port: int) -> State:
+    return Canary("127.0.0.1", port, "redis", 0.3).observe().state
 
 
 @given(st.text(), st.text())
@@ -74,12 +74,12 @@ def test_what_is_dropped_hangs_on_its_port_alone(
     assert (table.exists(), table.dropped()) == (False, None)
     table.create(RUN, door, [Drop(stream)])
     assert (table.exists(), table.dropped()) == (True, 0)
-    assert seen(redis_port) is Seen.ANSWERED
+    assert seen(redis_port) is State.ANSWERED
     assert table.dropped() == 0
-    assert seen(door) is Seen.HUNG
+    assert seen(door) is State.HUNG
     assert (table.dropped() or 0) > 0
     table.delete()
-    assert seen(door) is Seen.ANSWERED
+    assert seen(door) is State.ANSWERED
     table.delete()
 
 
@@ -87,7 +87,7 @@ def test_a_table_that_is_there_is_not_made_again(table: Table, server: Toxiproxy
     table.create(RUN, server.doors["dead"], [Drop("upstream")])
     with pytest.raises(InjectionFailed, match="File exists"):
         table.create(RUN, server.doors["redis"], [Drop("upstream")])
-    assert seen(server.doors["redis"]) is Seen.ANSWERED
+    assert seen(server.doors["redis"]) is State.ANSWERED
 
 
 def test_a_table_with_a_rule_that_is_none_is_not_made_at_all(table: Table, server: Toxiproxy) -> None:
@@ -102,7 +102,7 @@ def test_rules_are_replaced_only_where_there_are_some(table: Table, server: Toxi
         table.replace(RUN, door, [Drop("upstream")])
     table.create(RUN, door, [Drop("upstream")])
     table.replace(RUN, server.doors["dead"], [Drop("upstream")])
-    assert seen(door) is Seen.ANSWERED
+    assert seen(door) is State.ANSWERED
 
 
 def test_a_strangers_table_survives(table: Table, server: Toxiproxy) -> None:
@@ -130,10 +130,10 @@ def test_a_namespaces_packets_are_dropped_in_there(place: Place, stream: Stream)
     table = Table(table_name(RUN, stream), place.namespace)
     table.create(RUN, place.port, [Drop(stream)])
     assert table.name not in " ".join(firewall.residue())
-    assert place.canary.look().seen is Seen.HUNG
+    assert place.canary.observe().state is State.HUNG
     assert (table.dropped() or 0) > 0
     table.delete()
-    assert place.canary.look().seen is Seen.ANSWERED
+    assert place.canary.observe().state is State.ANSWERED
     assert table.dropped() is None
 
 
@@ -144,7 +144,7 @@ def test_a_namespace_whose_process_is_another_now_is_not_entered(place: Place) -
     with pytest.raises(InjectionFailed, match="namespace is gone"):
         former.create(RUN, place.port, [Drop("upstream")])
     assert firewall.unavailable(former.namespace) == "the container's namespace is gone"
-    assert place.canary.look().seen is Seen.ANSWERED
+    assert place.canary.observe().state is State.ANSWERED
 
 
 @pytest.mark.parametrize(

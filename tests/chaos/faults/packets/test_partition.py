@@ -8,7 +8,7 @@ import pytest
 
 from chaos.faults.packets.partition import PartitionFault
 from chaos.faults.services.lifecycle import KillFault
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from chaos.undo import Step
 from harness.errors import Unsupported
@@ -34,8 +34,8 @@ class MemberInMemory:
     def joined(self) -> bool:
         return self.inside
 
-    def look(self) -> Sight:
-        return Sight(Seen.ANSWERED if self.inside else Seen.REFUSED, 0.001)
+    def observe(self) -> Observed:
+        return Observed(State.ANSWERED if self.inside else State.REFUSED, 0.001)
 
     def join_step(self) -> Step:
         return Step("network.connect", {"service": "redis"})
@@ -47,25 +47,25 @@ def test_a_partitioned_hop_hangs_alone(server: Toxiproxy, redis_port: int, direc
     targets = Targets(wires={"hop": wire(server.doors["redis"]), "other": wire(redis_port)})
     fault = PartitionFault("hop", direction)  # type: ignore[arg-type] # the cases
     with injected(fault, targets) as (aimed, before):
-        now = aimed.look()
-        assert (before.seen, now.seen) == (Seen.ANSWERED, Seen.HUNG)
+        now = aimed.observe()
+        assert (before.state, now.state) == (State.ANSWERED, State.HUNG)
         assert now.amount > 0
-        assert targets.wires["other"].canary.look().seen is Seen.ANSWERED
-    assert targets.wires["hop"].canary.look().seen is Seen.ANSWERED
+        assert targets.wires["other"].canary.observe().state is State.ANSWERED
+    assert targets.wires["hop"].canary.observe().state is State.ANSWERED
 
 
 def test_a_service_is_taken_out_of_its_network() -> None:
     member = MemberInMemory()
     aimed = PartitionFault("redis").aim(Targets(members={"redis": member}), "1-partition")
-    before = aimed.look()
+    before = aimed.observe()
     assert [step.action for step in aimed.undo()] == ["network.connect"]
     assert member.calls == []
     aimed.inject()
-    now = aimed.look()
+    now = aimed.observe()
     assert aimed.missing(before, now) is None
     assert "not in its network" in str(aimed.remaining(before, now))
     member.inside = True
-    assert aimed.remaining(before, aimed.look()) is None
+    assert aimed.remaining(before, aimed.observe()) is None
 
 
 IN, OUT = 1.0, 0.0
@@ -74,15 +74,15 @@ IN, OUT = 1.0, 0.0
 @pytest.mark.parametrize(
     ("before", "now", "doubt"),
     [
-        (Sight(Seen.ANSWERED, amount=IN), Sight(Seen.HUNG, amount=OUT), None),
-        (Sight(Seen.ANSWERED, amount=IN), Sight(Seen.REFUSED, amount=OUT), None),
-        (Sight(Seen.ANSWERED, amount=IN), Sight(Seen.ANSWERED, amount=OUT), "disconnected the container, but"),
-        (Sight(Seen.ANSWERED, amount=IN), Sight(Seen.HUNG, amount=IN), "disconnected the container, but"),
-        (Sight(Seen.HUNG, amount=IN), Sight(Seen.HUNG, amount=OUT), "not whole before"),
-        (Sight(Seen.ANSWERED, amount=OUT), Sight(Seen.HUNG, amount=OUT), "not whole before"),
+        (Observed(State.ANSWERED, amount=IN), Observed(State.HUNG, amount=OUT), None),
+        (Observed(State.ANSWERED, amount=IN), Observed(State.REFUSED, amount=OUT), None),
+        (Observed(State.ANSWERED, amount=IN), Observed(State.ANSWERED, amount=OUT), "disconnected the container, but"),
+        (Observed(State.ANSWERED, amount=IN), Observed(State.HUNG, amount=IN), "disconnected the container, but"),
+        (Observed(State.HUNG, amount=IN), Observed(State.HUNG, amount=OUT), "not whole before"),
+        (Observed(State.ANSWERED, amount=OUT), Observed(State.HUNG, amount=OUT), "not whole before"),
     ],
 )
-def test_only_a_silent_service_that_is_out_proves_it(before: Sight, now: Sight, doubt: str | None) -> None:
+def test_only_a_silent_service_that_is_out_proves_it(before: Observed, now: Observed, doubt: str | None) -> None:
     aimed = PartitionFault("redis").aim(Targets(members={"redis": MemberInMemory()}), "1-partition")
     said = aimed.missing(before, now)
     assert (said is None) == (doubt is None)

@@ -16,7 +16,7 @@ from chaos.faults.services.containers import ContainerService, StartContainer, s
 from chaos.faults.services.lifecycle import KillFault, PauseFault, RestartFault, TerminateFault
 from chaos.faults.services.squeeze import SqueezeFault
 from chaos.healing.actions import ACTIONS
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from chaos.undo import Actions, Step, undo
 from harness.errors import ChaosError, EnvironmentMissing, HealFailed, InjectionFailed, Refused
@@ -84,19 +84,19 @@ def running(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactor
         yield Running(stack, client, targets, actions)
 
 
-def break_and_mend(fault: Fault, running: Running) -> tuple[Sight, Sight, Sight]:
+def break_and_mend(fault: Fault, running: Running) -> tuple[Observed, Observed, Observed]:
     """Play a fault, and return what was seen before it, at its proof, and after the heal."""
     aimed = fault.aim(running.targets, "f1")
-    before, steps = aimed.look(), aimed.undo()
+    before, steps = aimed.observe(), aimed.undo()
     try:
         aimed.inject()
-        wait_until("proof", lambda: aimed.missing(before, aimed.look()), limit_s=LIMIT_S)
-        during = aimed.look()
+        wait_until("proof", lambda: aimed.missing(before, aimed.observe()), limit_s=LIMIT_S)
+        during = aimed.observe()
     finally:
         undo(steps, running.actions)
         undo(steps, running.actions)
-    wait_until("heal", lambda: aimed.remaining(before, aimed.look()), limit_s=LIMIT_S)
-    return before, during, aimed.look()
+    wait_until("heal", lambda: aimed.remaining(before, aimed.observe()), limit_s=LIMIT_S)
+    return before, during, aimed.observe()
 
 
 def limits(running: Running, service: str) -> tuple[int, ...]:
@@ -107,7 +107,7 @@ def limits(running: Running, service: str) -> tuple[int, ...]:
 @pytest.mark.parametrize("service", ["postgres", "api"])
 def test_a_pause_freezes_a_container_where_it_stands(running: Running, service: str) -> None:
     before, during, after = break_and_mend(PauseFault(service), running)
-    assert during.seen is Seen.STOPPED
+    assert during.state is State.STOPPED
     assert (after.detail, after.amount) == (before.detail, before.amount)
 
 
@@ -164,7 +164,7 @@ def test_what_had_a_limit_gets_exactly_that_one_again(running: Running) -> None:
 def test_a_limit_below_what_is_in_use_is_refused_or_kills_and_either_is_told(running: Running) -> None:
     """The kernel decides which: version 1 of its control groups refuses, version 2 kills."""
     aimed = SqueezeFault("api", memory_bytes=6 * MIB).aim(running.targets, "f1")
-    before = aimed.look()
+    before = aimed.observe()
     try:
         aimed.inject()
     except InjectionFailed as error:
@@ -173,13 +173,13 @@ def test_a_limit_below_what_is_in_use_is_refused_or_kills_and_either_is_told(run
         told = str(error)
         assert "the engine would not" in told
     else:
-        wait_until("death", lambda: None if aimed.look().seen is Seen.GONE else "lives", limit_s=LIMIT_S)
-        told = str(aimed.missing(before, aimed.look()))
+        wait_until("death", lambda: None if aimed.observe().state is State.GONE else "lives", limit_s=LIMIT_S)
+        told = str(aimed.missing(before, aimed.observe()))
         assert "exited with code" in told
     finally:
         undo(aimed.undo(), running.actions)
     assert "\n" not in told
-    assert aimed.remaining(before, aimed.look()) is None
+    assert aimed.remaining(before, aimed.observe()) is None
 
 
 @pytest.mark.parametrize("run", ["another", "manual", ""])
@@ -187,7 +187,7 @@ def test_a_container_of_another_run_is_left_alone(running: Running, run: str) ->
     """Whatever an old ledger says: neither broken nor mended."""
     ref = running.ref("redis")
     stranger = ContainerService(ref, run=run, health=lambda: None)
-    acts: list[Callable[[], object]] = [stranger.kill, stranger.pause, stranger.start, stranger.look]
+    acts: list[Callable[[], object]] = [stranger.kill, stranger.pause, stranger.start, stranger.observe]
     acts += [lambda: stranger.terminate(0.0), lambda: stranger.squeeze(cpu_cores=0.1, memory_bytes=None)]
     for act in acts:
         with pytest.raises(Refused, match=f"redis.* is not labelled as of run {run}"):
@@ -203,7 +203,7 @@ def test_a_container_of_another_run_is_left_alone(running: Running, run: str) ->
 def test_a_container_that_was_removed_needs_no_mending_and_can_be_broken_no_more(running: Running) -> None:
     gone = ContainerService(replace(running.ref("redis"), container_id="0" * 64), run="any", health=lambda: None)
     undo([gone.start_step(), gone.resume_step()], ACTIONS)
-    assert gone.look() == Sight(Seen.GONE, detail="removed")
+    assert gone.observe() == Observed(State.GONE, detail="removed")
     with pytest.raises(InjectionFailed, match="redis: its container was removed"):
         gone.kill()
 
@@ -212,14 +212,14 @@ def test_an_engine_that_is_not_there_is_told_and_not_waited_for() -> None:
     (port,) = free_ports(1)
     nowhere = ContainerRef("redis", "0" * 64, f"tcp://127.0.0.1:{port}")
     with pytest.raises(ChaosError, match="redis: the engine would not: "):
-        ContainerService(nowhere, run="any", health=lambda: None).look()
+        ContainerService(nowhere, run="any", health=lambda: None).observe()
 
 
 def test_the_guardian_starts_and_wakes_without_the_stack(running: Running) -> None:
     """What stands in the ledger is enough: no provider is at hand in its process."""
     for fault in (KillFault("redis"), PauseFault("redis")):
         aimed = fault.aim(running.targets, "f1")
-        before, steps = aimed.look(), aimed.undo()
+        before, steps = aimed.observe(), aimed.undo()
         aimed.inject()
         undo(steps, ACTIONS)
-        wait_until("heal", lambda: aimed.remaining(before, aimed.look()), limit_s=LIMIT_S)  # noqa: B023 - used at once
+        wait_until("heal", lambda: aimed.remaining(before, aimed.observe()), limit_s=LIMIT_S)  # noqa: B023 - used at once

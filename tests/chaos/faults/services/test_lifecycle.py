@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 
 from chaos.faults.fault import Fault
 from chaos.faults.services.lifecycle import KillFault, PauseFault, RestartFault, TerminateFault
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from chaos.undo import Step
 from harness.errors import Unsupported
 from harness.records import ENDING
 
 FAULTS: list[Fault] = [KillFault("redis"), TerminateFault("redis"), PauseFault("redis"), RestartFault("redis")]
-WHOLE = Sight(Seen.RUNNING, detail="process 7", amount=100.0)
-sights = st.builds(Sight, st.sampled_from(Seen), st.just(0.0), st.just("process 7"), st.sampled_from([100.0, 200.0]))
+WHOLE = Observed(State.RUNNING, detail="process 7", amount=100.0)
+observations = st.builds(
+    Observed, st.sampled_from(State), st.just(0.0), st.just("process 7"), st.sampled_from([100.0, 200.0])
+)
 
 
 @dataclass
@@ -30,7 +32,7 @@ class FakeService:
 
     name: str = "redis"
     calls: list[str] = field(default_factory=list)
-    sight: Sight = WHOLE
+    observed: Observed = WHOLE
 
     def kill(self) -> None:
         self.calls.append("kill")
@@ -44,11 +46,11 @@ class FakeService:
     def start(self) -> None:
         self.calls.append("start")
 
-    def look(self) -> Sight:
-        return self.sight
+    def observe(self) -> Observed:
+        return self.observed
 
     def resume_step(self) -> Step:
-        return Step("resume", {"service": self.name, "begun": self.sight.amount})
+        return Step("resume", {"service": self.name, "begun": self.observed.amount})
 
     def start_step(self) -> Step:
         return Step("start", {"service": self.name})
@@ -82,7 +84,7 @@ def test_a_pause_wakes_the_process_that_it_stopped_and_no_later_one() -> None:
     service = FakeService()
     aimed = PauseFault("redis").aim(targets(service), "f1")
     before = aimed.undo()
-    service.sight = Sight(Seen.RUNNING, amount=200.0)
+    service.observed = Observed(State.RUNNING, amount=200.0)
     assert aimed.undo() == before
 
 
@@ -111,24 +113,24 @@ def test_two_of_them_never_meet_on_one_service(one: Fault, other: Fault, target:
     assert bool(one.claims & second.claims) == (target == one.target)
 
 
-@given(before=sights, now=sights)
-def test_an_effect_counts_only_on_what_was_whole_and_only_as_itself(before: Sight, now: Sight) -> None:
+@given(before=observations, now=observations)
+def test_an_effect_counts_only_on_what_was_whole_and_only_as_itself(before: Observed, now: Observed) -> None:
     effects: dict[str, bool] = {
-        "kill": now.seen is Seen.GONE,
-        "terminate": now.seen is Seen.GONE,
-        "pause": now.seen is Seen.STOPPED,
-        "restart": now.seen in {Seen.RUNNING, Seen.HUNG} and now.amount != before.amount,
+        "kill": now.state is State.GONE,
+        "terminate": now.state is State.GONE,
+        "pause": now.state is State.STOPPED,
+        "restart": now.state in {State.RUNNING, State.HUNG} and now.amount != before.amount,
     }
     for fault in FAULTS:
         doubt = fault.aim(targets(FakeService()), "f1").missing(before, now)
-        assert (doubt is None) == (before.seen is Seen.RUNNING and effects[fault.kind])
+        assert (doubt is None) == (before.state is State.RUNNING and effects[fault.kind])
         assert doubt is None or str(now) in doubt or str(before) in doubt
 
 
-@given(now=sights)
-def test_it_is_back_when_it_runs_and_answers_as_another_where_it_was_ended(now: Sight) -> None:
+@given(now=observations)
+def test_it_is_back_when_it_runs_and_answers_as_another_where_it_was_ended(now: Observed) -> None:
     for fault in FAULTS:
         left = fault.aim(targets(FakeService()), "f1").remaining(WHOLE, now)
         another = now.amount != WHOLE.amount
-        assert (left is None) == (now.seen is Seen.RUNNING and another == (fault.kind in ENDING))
+        assert (left is None) == (now.state is State.RUNNING and another == (fault.kind in ENDING))
         assert left is None or str(now) in left

@@ -18,7 +18,7 @@ from chaos.faults.services.containers import service_of
 from chaos.faults.services.lifecycle import KillFault, PauseFault, RestartFault, TerminateFault
 from chaos.faults.services.processes import ProcessService, StartAgain
 from chaos.healing.actions import ACTIONS
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Targets
 from chaos.undo import Actions, undo
 from harness.errors import ChaosError, HealFailed, InjectionFailed, StackError
@@ -71,19 +71,19 @@ def actions(stack: LocalStack) -> Actions:
     return {**ACTIONS, "service.start": StartAgain(start, lambda service: handles[service].health())}
 
 
-def break_and_mend(fault: Fault, targets: Targets, actions: Actions) -> tuple[Sight, Sight, Sight]:
+def break_and_mend(fault: Fault, targets: Targets, actions: Actions) -> tuple[Observed, Observed, Observed]:
     """Play a fault, and return what was seen before it, at its proof, and after the heal."""
     aimed = fault.aim(targets, "f1")
-    before, steps = aimed.look(), aimed.undo()
+    before, steps = aimed.observe(), aimed.undo()
     try:
         aimed.inject()
-        wait_until("proof", lambda: aimed.missing(before, aimed.look()), limit_s=LIMIT_S)
-        during = aimed.look()
+        wait_until("proof", lambda: aimed.missing(before, aimed.observe()), limit_s=LIMIT_S)
+        during = aimed.observe()
     finally:
         undo(steps, actions)
         undo(steps, actions)
-    wait_until("heal", lambda: aimed.remaining(before, aimed.look()), limit_s=LIMIT_S)
-    return before, during, aimed.look()
+    wait_until("heal", lambda: aimed.remaining(before, aimed.observe()), limit_s=LIMIT_S)
+    return before, during, aimed.observe()
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -91,7 +91,7 @@ def test_a_pause_stops_all_of_a_service_where_it_stands(
     stack: LocalStack, targets: Targets, actions: Actions, service: str
 ) -> None:
     before, during, after = break_and_mend(PauseFault(service), targets, actions)
-    assert during.seen is Seen.STOPPED
+    assert during.state is State.STOPPED
     assert (after.detail, after.amount) == (before.detail, before.amount)
     assert stack.handles()[service].health() is None
 
@@ -127,9 +127,9 @@ def test_the_record_on_disk_knows_who_it_is_now(stack: LocalStack, run_folder: P
 def test_an_undoing_that_was_never_needed_is_harmless(targets: Targets, actions: Actions) -> None:
     for fault in (KillFault("redis"), PauseFault("postgres")):
         aimed = fault.aim(targets, "f1")
-        before = aimed.look()
+        before = aimed.observe()
         undo(aimed.undo(), actions)
-        assert (aimed.look().detail, aimed.look().amount) == (before.detail, before.amount)
+        assert (aimed.observe().detail, aimed.observe().amount) == (before.detail, before.amount)
 
 
 def test_what_has_ended_cannot_be_ended_or_paused_once_more(
@@ -141,7 +141,7 @@ def test_what_has_ended_cannot_be_ended_or_paused_once_more(
         for act in (service.kill, service.pause, lambda: service.terminate(1.0)):
             with pytest.raises(InjectionFailed, match=r"auth does not run: process \d+ is gone"):
                 act()
-        assert service.look().seen is Seen.GONE
+        assert service.observe().state is State.GONE
     finally:
         undo(aimed.undo(), actions)
     assert stack.handles()["auth"].health() is None
@@ -149,15 +149,15 @@ def test_what_has_ended_cannot_be_ended_or_paused_once_more(
 
 def test_half_a_paused_tree_is_neither_paused_nor_whole(stack: LocalStack, targets: Targets, actions: Actions) -> None:
     aimed = PauseFault("postgres").aim(targets, "f1")
-    before, (first, second, *_) = aimed.look(), family(root(stack, "postgres"))
+    before, (first, second, *_) = aimed.observe(), family(root(stack, "postgres"))
     second.suspend()
     wait_until("a stop", lambda: None if second.status() == psutil.STATUS_STOPPED else "runs", limit_s=LIMIT_S)
-    now = aimed.look()
-    assert now.seen is Seen.HUNG
+    now = aimed.observe()
+    assert now.state is State.HUNG
     assert aimed.missing(before, now) is not None
     assert aimed.remaining(before, now) is not None
     undo(aimed.undo(), actions)
-    assert (first.status() == psutil.STATUS_STOPPED, aimed.look().seen) == (False, Seen.RUNNING)
+    assert (first.status() == psutil.STATUS_STOPPED, aimed.observe().state) == (False, State.RUNNING)
 
 
 # Its children are born and end all the time; a deaf one does not hear that it is to stop.
@@ -200,15 +200,15 @@ def test_what_is_born_during_a_pause_is_stopped_too(brood: Brood) -> None:
     step = brood.service.resume_step()
     for _ in range(10):
         brood.service.pause()
-        assert brood.service.look().seen is Seen.STOPPED
+        assert brood.service.observe().state is State.STOPPED
         undo([step], ACTIONS)
-        assert brood.service.look().seen is Seen.RUNNING
+        assert brood.service.observe().state is State.RUNNING
 
 
 @pytest.mark.parametrize(("brood", "by"), [("polite", signal.SIGTERM), ("deaf", signal.SIGKILL)], indirect=["brood"])
 def test_one_that_does_not_stop_when_asked_to_is_killed_after_the_grace(brood: Brood, by: signal.Signals) -> None:
     brood.service.terminate(0.3)
-    assert brood.service.look().seen is Seen.GONE
+    assert brood.service.observe().state is State.GONE
     assert brood.child.wait(LIMIT_S) == -by
 
 
@@ -242,7 +242,7 @@ def test_a_stack_that_is_no_longer_there_is_told() -> None:
     service = ProcessService(
         "redis", nobody, stop="SIGTERM", start_again=lambda: None, health=lambda: None, runner=ProcessId.own()
     )
-    for act in (service.look, service.kill, service.resume_step):
+    for act in (service.observe, service.kill, service.resume_step):
         with pytest.raises(ChaosError, match="redis: the local stack is not up"):
             act()
 

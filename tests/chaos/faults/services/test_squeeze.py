@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chaos.faults.services.lifecycle import KillFault
 from chaos.faults.services.squeeze import SqueezeFault
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Allowance, Targets
 from chaos.undo import Step
 from harness.errors import Unsupported
@@ -42,8 +42,8 @@ class FakeContainer:
             self.allowed = replace(self.allowed, memory_bytes=memory_bytes, memory_and_swap_bytes=memory_bytes)
             self.alive = not self.dies
 
-    def look(self) -> Sight:
-        return Sight(Seen.HUNG, detail="slow") if self.alive else Sight(Seen.GONE, detail="out of memory")
+    def observe(self) -> Observed:
+        return Observed(State.HUNG, detail="slow") if self.alive else Observed(State.GONE, detail="out of memory")
 
     def restore_step(self, former: Allowance, *, cpu: bool, memory: bool) -> Step:
         return Step("restore", {"former": former, "cpu": cpu, "memory": memory})
@@ -104,15 +104,15 @@ def test_it_is_there_once_squeezed_and_gone_once_restored(
     container = FakeContainer(allowed=former)
     fault = SqueezeFault("api", cores, memory)
     aimed = fault.aim(targets(container), "f1")
-    before = aimed.look()
+    before = aimed.observe()
     assert aimed.missing(before, before) is not None
     assert aimed.remaining(before, before) is None
     aimed.inject()
-    now = aimed.look()
+    now = aimed.observe()
     assert aimed.missing(before, now) is None
     assert str(now) in str(aimed.remaining(before, now))
     container.allowed = former
-    assert aimed.remaining(before, aimed.look()) is None
+    assert aimed.remaining(before, aimed.observe()) is None
 
 
 def test_the_parts_that_were_not_squeezed_are_left_alone() -> None:
@@ -124,10 +124,10 @@ def test_the_parts_that_were_not_squeezed_are_left_alone() -> None:
 def test_one_that_dies_of_it_is_no_proof_and_is_started_again_with_all_it_had() -> None:
     container = FakeContainer(dies=True)
     aimed = SqueezeFault("api", memory_bytes=64 * MIB).aim(targets(container), "f1")
-    before = aimed.look()
+    before = aimed.observe()
     steps = aimed.undo()
     aimed.inject()
-    doubt = aimed.missing(before, aimed.look())
+    doubt = aimed.missing(before, aimed.observe())
     assert doubt == "to be allowed 67108864 bytes, but it was gone (out of memory)"
     assert [step.action for step in reversed(steps)] == ["restore", "start"]
 

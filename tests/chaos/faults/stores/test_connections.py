@@ -10,7 +10,7 @@ import redis
 
 from chaos.faults.stores.connections import ExhaustConnectionsFault
 from chaos.healing.actions import ACTIONS
-from chaos.sight import Seen
+from chaos.observed import State
 from chaos.targets import Store, Targets
 from chaos.undo import undo
 from harness.errors import InjectionFailed, Unsupported
@@ -39,21 +39,21 @@ def targets(postgres_dsn: str, redis_port: int, small_redis: None) -> Targets:
 @pytest.mark.parametrize(("target", "words"), [("postgres", "too many clients"), ("redis", "max number of clients")])
 def test_slots_are_taken_proved_and_given_back(targets: Targets, target: str, words: str, leave: int) -> None:
     aimed = ExhaustConnectionsFault(target, leave).aim(targets, "f1_exhaust_connections")
-    before = aimed.look()
-    assert before.seen is Seen.ANSWERED
+    before = aimed.observe()
+    assert before.state is State.ANSWERED
     steps = aimed.undo()
     assert "only-the-tests" not in json.dumps([dict(step.args) for step in steps])
     try:
         aimed.inject()
         # What was given back is free once the server has noticed.
-        wait_until("the refusal", lambda: aimed.missing(before, aimed.look()), limit_s=5.0)
-        now = aimed.look()
-        assert now.seen is Seen.REFUSED
+        wait_until("the refusal", lambda: aimed.missing(before, aimed.observe()), limit_s=5.0)
+        now = aimed.observe()
+        assert now.state is State.REFUSED
         assert words in now.detail
         assert aimed.remaining(before, now)
     finally:
         undo(steps, ACTIONS)
-    wait_until("the answer", lambda: aimed.remaining(before, aimed.look()), limit_s=5.0)
+    wait_until("the answer", lambda: aimed.remaining(before, aimed.observe()), limit_s=5.0)
     undo(steps, ACTIONS)
 
 
@@ -68,10 +68,10 @@ def test_some_are_left_for_others(targets: Targets, postgres_dsn: str) -> None:
 
 def test_a_server_that_never_refuses_fails_the_injection_and_what_was_taken_is_given_back(targets: Targets) -> None:
     aimed = ExhaustConnectionsFault("redis", most=5).aim(targets, "f1")
-    before = aimed.look()
+    before = aimed.observe()
     with pytest.raises(InjectionFailed, match="redis: took 5 connections and refused none"):
         aimed.inject()
-    assert "but a new connection was answered" in str(aimed.missing(before, aimed.look()))
+    assert "but a new connection was answered" in str(aimed.missing(before, aimed.observe()))
     (step,) = aimed.undo()
     assert ACTIONS[step.action].remaining(step.args)
     undo([step], ACTIONS)
@@ -82,15 +82,15 @@ def test_a_server_that_was_full_or_away_proves_nothing(targets: Targets) -> None
     try:
         first.inject()
         assert "there were no 1 free slots before the fault: refused" in str(
-            second.missing(second.look(), first.look())
+            second.missing(second.observe(), first.observe())
         )
     finally:
         undo(first.undo(), ACTIONS)
     (port,) = free_ports(1)
     gone = Targets(stores={"postgres": Store("postgres", f"postgresql://me:s3cret@127.0.0.1:{port}/x")})
     aimed = ExhaustConnectionsFault("postgres").aim(gone, "f1")
-    sight = aimed.look()
-    assert sight.seen is Seen.GONE
+    sight = aimed.observe()
+    assert sight.state is State.GONE
     with pytest.raises(InjectionFailed, match="postgres: after 0 connections") as caught:
         aimed.inject()
     assert "s3cret" not in f"{caught.value}{sight}"

@@ -11,7 +11,7 @@ import pytest
 from chaos.faults.stores import disk as module
 from chaos.faults.stores.disk import LEAVE_BYTES_MIN, FillDiskFault
 from chaos.healing.actions import ACTIONS
-from chaos.sight import Seen
+from chaos.observed import State
 from chaos.targets import Targets
 from chaos.undo import undo
 from harness.errors import ChaosError, InjectionFailed, Refused, Unsupported
@@ -27,18 +27,18 @@ def disk() -> Iterator[Path]:
 def test_a_disk_is_filled_proved_and_given_back(disk: Path, tmp_path: Path) -> None:
     targets = Targets(folders={"postgres": disk, "run": tmp_path})
     aimed = FillDiskFault("postgres", leave_bytes=0).aim(targets, "f1_fill_disk")
-    before = aimed.look()
-    assert (before.seen, before.amount) == (Seen.THERE, 100 << 20)
+    before = aimed.observe()
+    assert (before.state, before.amount) == (State.THERE, 100 << 20)
     steps = aimed.undo()
     aimed.inject()
-    now = aimed.look()
-    assert now.seen is Seen.GONE
+    now = aimed.observe()
+    assert now.state is State.GONE
     assert aimed.missing(before, now) is None
     assert "the ballast is gone, but the room was gone" in str(aimed.remaining(before, now))
     with pytest.raises(OSError, match="No space left"):
         (disk / "of the system").write_bytes(b"x" * 1_000_000)
     undo(steps, ACTIONS)
-    assert aimed.remaining(before, aimed.look()) is None
+    assert aimed.remaining(before, aimed.observe()) is None
     assert [path.name for path in disk.iterdir()] == ["of the system"]
 
 
@@ -49,10 +49,10 @@ def test_the_disk_of_the_run_keeps_room_for_its_records(disk: Path) -> None:
         with pytest.raises(Refused, match=r"leave_bytes = 63999999: at least 64\.0 MB must stay free where the run"):
             FillDiskFault(target, leave_bytes=LEAVE_BYTES_MIN - 1).aim(targets, "f1")
     aimed = FillDiskFault("run").aim(targets, "f1")
-    before = aimed.look()
+    before = aimed.observe()
     aimed.inject()
-    assert aimed.missing(before, aimed.look()) is None
-    assert aimed.look().amount >= LEAVE_BYTES_MIN
+    assert aimed.missing(before, aimed.observe()) is None
+    assert aimed.observe().amount >= LEAVE_BYTES_MIN
     undo(aimed.undo(), ACTIONS)
 
 
@@ -79,12 +79,12 @@ def test_a_machines_own_disk_is_refused(tmp_path: Path) -> None:
 
 def test_room_that_was_gone_before_proves_nothing(disk: Path) -> None:
     aimed = FillDiskFault("postgres", leave_bytes=200_000_000).aim(Targets(folders={"postgres": disk}), "f1")
-    before = aimed.look()
+    before = aimed.observe()
     with pytest.raises(InjectionFailed, match="no more than 200000000 bytes were free"):
         aimed.inject()
     undo(aimed.undo(), ACTIONS)
     assert list(disk.iterdir()) == []
-    assert "there was no room to take up" in str(aimed.missing(before, aimed.look()))
+    assert "there was no room to take up" in str(aimed.missing(before, aimed.observe()))
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:

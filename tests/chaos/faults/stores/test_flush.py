@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chaos.faults.stores.flush import FlushCacheFault
 from chaos.guards.claim import Claim
 from chaos.guards.claim_redis import RedisStore
-from chaos.sight import Seen, Sight
+from chaos.observed import Observed, State
 from chaos.targets import Store, Targets
 from harness.errors import InjectionFailed, Unsupported
 from infra.ports import free_ports
@@ -40,11 +40,11 @@ def test_all_of_the_database_goes_and_nothing_else(client: redis.Redis, targets:
         client.mset({f"key{n}": n for n in range(100)})
         aimed = FlushCacheFault("redis").aim(targets, "f1")
         assert list(aimed.undo()) == []
-        before = aimed.look()
-        assert (before.seen, before.amount) == (Seen.THERE, 100)
+        before = aimed.observe()
+        assert (before.state, before.amount) == (State.THERE, 100)
         aimed.inject()
-        now = aimed.look()
-        assert (now.seen, now.amount, now.detail) == (Seen.GONE, 0, "0 of 100 keys left")
+        now = aimed.observe()
+        assert (now.state, now.amount, now.detail) == (State.GONE, 0, "0 of 100 keys left")
         assert aimed.missing(before, now) is None
         assert aimed.remaining(before, now) is None
         assert client.dbsize() == 0
@@ -55,9 +55,9 @@ def test_all_of_the_database_goes_and_nothing_else(client: redis.Redis, targets:
 def test_a_share_of_the_keys_goes(client: redis.Redis, targets: Targets, fraction: float) -> None:
     client.mset({b"\xff%d" % n: n for n in range(1500)})
     aimed = FlushCacheFault("redis", fraction).aim(targets, "f1")
-    before = aimed.look()
+    before = aimed.observe()
     aimed.inject()
-    assert aimed.missing(before, aimed.look()) is None
+    assert aimed.missing(before, aimed.observe()) is None
     assert client.dbsize() == 1500 - round(fraction * 1500)
 
 
@@ -67,10 +67,10 @@ def test_the_runs_claim_stays(client: redis.Redis, targets: Targets, redis_port:
         store.lay(claim, lambda _: True)
         client.mset({f"key{n}": n for n in range(10)})
         aimed = FlushCacheFault("redis", fraction).aim(targets, "f1")
-        before = aimed.look()
+        before = aimed.observe()
         assert before.amount == 10
         aimed.inject()
-        assert aimed.missing(before, aimed.look()) is None
+        assert aimed.missing(before, aimed.observe()) is None
         found = store.read()
         assert found
         assert (found.nonce, found.run_id) == ("n1", "run-1")
@@ -92,9 +92,9 @@ def test_a_cache_that_is_full_again_at_once_was_flushed_all_the_same(
         thread.start()
         try:
             aimed = FlushCacheFault("redis").aim(targets, "f1")
-            before = aimed.look()
+            before = aimed.observe()
             aimed.inject()
-            assert aimed.missing(before, aimed.look()) is None
+            assert aimed.missing(before, aimed.observe()) is None
         finally:
             ending.set()
             thread.join()
@@ -103,16 +103,16 @@ def test_a_cache_that_is_full_again_at_once_was_flushed_all_the_same(
 def test_an_empty_cache_proves_nothing(client: redis.Redis, targets: Targets) -> None:
     assert client.dbsize() == 0
     aimed = FlushCacheFault("redis").aim(targets, "f1")
-    before = aimed.look()
+    before = aimed.observe()
     aimed.inject()
-    assert aimed.missing(before, aimed.look()) == "there was no key to delete"
+    assert aimed.missing(before, aimed.observe()) == "there was no key to delete"
 
 
 @given(st.integers(1, 1000), st.integers(0, 1000), st.floats(0.001, 1))
 def test_most_of_what_was_to_go_must_have_gone(had: int, left: int, fraction: float) -> None:
     targets = Targets(stores={"redis": Store("redis", "redis://127.0.0.1:1/0")})
     aimed = FlushCacheFault("redis", fraction).aim(targets, "f1")
-    doubt = aimed.missing(Sight(Seen.THERE, amount=had), Sight(Seen.THERE, amount=left))
+    doubt = aimed.missing(Observed(State.THERE, amount=had), Observed(State.THERE, amount=left))
     assert (doubt is None) == (had - left >= 0.8 * fraction * had)
 
 
@@ -133,7 +133,7 @@ def test_a_redis_that_is_away_is_said_to_be_without_its_password() -> None:
     (port,) = free_ports(1)
     targets = Targets(stores={"redis": Store("redis", f"redis://:s3cret@127.0.0.1:{port}/0")})
     aimed = FlushCacheFault("redis").aim(targets, "f1")
-    for call in (aimed.inject, aimed.look):
+    for call in (aimed.inject, aimed.observe):
         with pytest.raises(InjectionFailed, match="redis") as caught:
             call()
         assert "s3cret" not in str(caught.value)

@@ -1,7 +1,7 @@
-"""What a look at the target of a fault saw: how it ended, and how long it took.
+"""What was observed of the target of a fault: its state, and how long the observation took.
 
-A fault counts only once a look has seen its effect, and a heal only once a
-look has not; so every fault says what such a look is, and what it must see.
+A fault counts only once its effect was observed, and a heal only once it no
+longer is; so every fault says how to observe it, and what must be observed.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Seen(StrEnum):
-    """How a look ended.
+class State(StrEnum):
+    """How an observation ended.
 
     Of a link: the canary's question was answered, refused, ended by an orderly close or
     by a reset, or hung. Of a service: its process or container runs and answers, hung
@@ -31,14 +31,14 @@ class Seen(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What was seen, the seconds it took, and what else there is to say; `amount` is a measured quantity, if any."""
+class Observed:
+    """The state, the seconds that took, and what else there is to say; `amount` is a measured quantity, if any."""
 
-    seen: Seen
+    state: State
     took_s: float = 0.0
     detail: str = ""
     amount: float = 0.0
 
     def __str__(self) -> str:
         took = f" after {self.took_s * 1e3:.0f} ms" if self.took_s else ""
-        return f"{self.seen}{took}{f' ({self.detail})' if self.detail else ''}"
+        return f"{self.state}{took}{f' ({self.detail})' if self.detail else ''}"
