@@ -250,17 +250,8 @@ def test_a_face_says_in_one_sentence_what_its_room_decides(sources: Sources) -> 
     assert not [path for path, text in faces.items() if text.count("\n") or not text.endswith(".")]
 
 
-@pytest.mark.parametrize("module", ["chaos.healing.guardian_process", "infra.local.reaper"])
-def test_what_outlives_the_runner_starts_light(module: str) -> None:
-    code = f"import sys, {module}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert module in loaded
-    assert not loaded & {"numpy", "pydantic", "scipy", "asyncpg", "docker", "bokeh"}
-
-
 def test_what_undoes_faults_imports_no_kind_of_fault() -> None:
-    code = "import sys, chaos.healing; print(*sys.modules)"
+    code = "import sys, chaos.healing.actions; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "chaos.healing.actions" in done.stdout.split()
     assert not {"chaos.faults.kinds", "chaos.faults.fault"} & set(done.stdout.split())

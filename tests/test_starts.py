@@ -9,7 +9,7 @@ import pytest
 
 from harness.root import ROOT
 
-HEAVY = {"numpy", "scipy", "pydantic", "docker", "bokeh", "pytest"}
+HEAVY = {"numpy", "scipy", "pydantic", "docker", "bokeh", "pytest", "requests"}
 WATCHERS = ["chaos.healing.guardian_process", "infra.local.reaper"]
 LOADED = "import sys, json, {}; print(json.dumps(sorted(sys.modules)))"
 

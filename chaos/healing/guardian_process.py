@@ -10,6 +10,7 @@ nothing else.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 import os
 import queue
@@ -20,8 +21,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chaos.healing.actions import ACTIONS
-from chaos.healing.heal import heal
 from chaos.healing.ledger import TAKEN_NAME, Records, UndoEntry, read_ledger
 from chaos.healing.lock import ledger_lock
 from harness.errors import ChaosError
@@ -60,6 +59,8 @@ class GuardianProcess:
         # A thread, because Windows cannot wait for a pipe with a limit.
         threading.Thread(target=_read, args=(pieces,), daemon=True).start()
         _say(READY)
+        # The runner waits for no more than that: what undoes faults takes longest to load, and is there before one.
+        importlib.import_module("chaos.healing.heal")
         heard_s = time.monotonic()
         while True:
             try:
@@ -129,6 +130,9 @@ class GuardianProcess:
             records.tell("guardian", why=why, unix_s=time.time())
 
     def _heal(self, entries: Sequence[UndoEntry], *, for_good: bool) -> bool:
+        from chaos.healing.actions import ACTIONS  # noqa: PLC0415 - loaded once the runner has been answered
+        from chaos.healing.heal import heal  # noqa: PLC0415 - as above
+
         healing = heal(self._ledger, entries, ACTIONS, by="guardian", limit_s=self._insist_s, for_good=for_good)
         for line in healing.put_back:
             self._tell(f"put back {line}")
