@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from harness.lazy import lazily
 
 if TYPE_CHECKING:
     from chaos.faults.fault import Aimed, Fault, Prepared
@@ -17,27 +18,6 @@ if TYPE_CHECKING:
     from chaos.faults.services.containers import ContainerService, StartContainer, service_of
     from chaos.faults.services.processes import StartAgain
     from chaos.faults.stores.disk import DISK_OF_RUN
-
-# Resolved at their first use: what undoes faults lies below, and starts with the guardian within tenths of a second.
-_FROM = {
-    "Aimed": "chaos.faults.fault",
-    "ContainerMember": "chaos.faults.packets.networks",
-    "ContainerRestart": "chaos.faults.links.server",
-    "ContainerService": "chaos.faults.services.containers",
-    "DISK_OF_RUN": "chaos.faults.stores.disk",
-    "DownFault": "chaos.faults.links.down",
-    "Fault": "chaos.faults.fault",
-    "KINDS": "chaos.faults.kinds",
-    "LatencyFault": "chaos.faults.links.latency",
-    "Noop": "chaos.faults.noop",
-    "Prepared": "chaos.faults.fault",
-    "ProcessRestart": "chaos.faults.links.server",
-    "Restart": "chaos.faults.links.server",
-    "StartAgain": "chaos.faults.services.processes",
-    "StartContainer": "chaos.faults.services.containers",
-    "ToxiproxyLink": "chaos.faults.links.toxiproxy",
-    "service_of": "chaos.faults.services.containers",
-}
 
 __all__ = [
     "DISK_OF_RUN",
@@ -59,9 +39,20 @@ __all__ = [
     "service_of",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Return a name of the face. Raises AttributeError for any other."""
-    if name not in _FROM:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_FROM[name]), name)
+# What undoes faults lies below, and starts with the guardian within tenths of a second.
+__getattr__ = lazily(
+    __name__,
+    {
+        "chaos.faults.fault": "Aimed Fault Prepared",
+        "chaos.faults.kinds": "KINDS",
+        "chaos.faults.links.down": "DownFault",
+        "chaos.faults.links.latency": "LatencyFault",
+        "chaos.faults.links.server": "ContainerRestart ProcessRestart Restart",
+        "chaos.faults.links.toxiproxy": "ToxiproxyLink",
+        "chaos.faults.noop": "Noop",
+        "chaos.faults.packets.networks": "ContainerMember",
+        "chaos.faults.services.containers": "ContainerService StartContainer service_of",
+        "chaos.faults.services.processes": "StartAgain",
+        "chaos.faults.stores.disk": "DISK_OF_RUN",
+    },
+)

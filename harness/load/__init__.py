@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.lazy import lazily
 from harness.load.clients.clients import AUTH, POSTGRES, REDIS, Addresses
 from harness.load.clients.jsonrpc import JsonRpc
 from harness.load.clients.preparation import log_in
@@ -51,11 +52,5 @@ __all__ = [
     "override",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Return the load of a cluster, whose library only `--workers` needs. Raises AttributeError for any other name."""
-    if name != "ClusterLoad":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from harness.load.cluster.cluster import ClusterLoad  # noqa: PLC0415 - an extra
-
-    return ClusterLoad
+# Its library is an extra, which only `--workers` needs.
+__getattr__ = lazily(__name__, {"harness.load.cluster.cluster": "ClusterLoad"})

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from harness.lazy import lazily
 
 if TYPE_CHECKING:
     from infra.local.leftovers import read_record, take_down
 
-# Resolved at their first use: the reaper starts as `-m infra.local.reaper`, which must not be loaded a second time.
 __all__ = ["read_record", "take_down"]
 
-
-def __getattr__(name: str) -> object:
-    """Return a name of the face. Raises AttributeError for any other."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("infra.local.leftovers"), name)
+# The reaper starts as `-m infra.local.reaper`, not to be loaded twice.
+__getattr__ = lazily(
+    __name__,
+    {
+        "infra.local.leftovers": "read_record take_down",
+    },
+)

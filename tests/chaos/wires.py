@@ -18,6 +18,7 @@ from chaos.faults.packets.namespaces import find_command
 from chaos.observed import State
 from chaos.targets import Wire
 from harness.identity import ProcessId
+from harness.wait import wait_until
 from infra.local.redis_server import find_redis
 from infra.ports import free_ports
 from infra.processes import Program, end, minimal_environment, start
