@@ -128,6 +128,7 @@ def test_a_worker_that_dies_fails_the_load_and_nothing_is_sent_twice(server: Ser
     assert max(paths.values()) == 1
 
 
+@pytest.mark.thorough
 def test_a_worker_that_falls_silent_fails_the_load(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_SILENCE_S", 1.0)
     load = make(plan(server.url))
@@ -142,6 +143,7 @@ def test_a_worker_that_falls_silent_fails_the_load(server: Server, monkeypatch: 
     until_gone([victim])
 
 
+@pytest.mark.thorough
 def test_an_operation_that_raises_fails_the_load_in_the_user_s_words(server: Server, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(BROKEN)
     load = make(plan(server.url, mix=Mix({"broken": 1}), declared={}, module=str(tmp_path / "own.py")))
@@ -152,6 +154,7 @@ def test_an_operation_that_raises_fails_the_load_in_the_user_s_words(server: Ser
         load.stop(drain_s=1.0)
 
 
+@pytest.mark.thorough
 def test_a_cluster_of_the_user_s_own_is_used_and_left_alone(server: Server) -> None:
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as own:
         load = make(plan(server.url, for_s=1.0), scheduler=own.scheduler_address)
@@ -210,6 +213,7 @@ def test_a_runner_that_is_killed_leaves_no_worker(server: Server, tmp_path: Path
     until_gone(spawned)
 
 
+@pytest.mark.thorough
 def test_a_runner_that_is_killed_ends_its_load_on_a_cluster_that_is_not_its_own(server: Server, tmp_path: Path) -> None:
     script = tmp_path / "child.py"
     script.write_text(CHILD)
