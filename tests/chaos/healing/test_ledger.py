@@ -191,7 +191,7 @@ def test_a_later_part_of_a_run_goes_on_with_the_ledger(tmp_path: Path) -> None:
 
 
 def test_no_part_begins_while_an_earlier_ones_faults_are_not_undone(tmp_path: Path) -> None:
-    assert begin_elsewhere(tmp_path, "ledger.open(Entry('f1_down', 'down', 'api_redis', (), 0.0))") == ""
+    assert begin_elsewhere(tmp_path, "ledger.open(UndoEntry('f1_down', 'down', 'api_redis', (), 0.0))") == ""
     with pytest.raises(ChaosError, match=r"not undone yet: f1_down \(down on api_redis\); `nox -s heal`"):
         Ledger(tmp_path)
 
