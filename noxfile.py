@@ -40,11 +40,13 @@ def _install(session: nox.Session, *groups: str) -> None:
         session.install("--require-hashes", "-r", f"requirements/{group}.txt")
 
 
-def _run(session: nox.Session, *command: str, hand_on_s: float = _ENDING_S) -> None:
+def _run(
+    session: nox.Session, *command: str, hand_on_s: float = _ENDING_S, environment: dict[str, str | None] | None = None
+) -> None:
     """Run the last command of a session: nox adds no line to what it says, and a failure's exit code is nox's own."""
     _LOG.setLevel(logging.CRITICAL)
     try:
-        session.run(*command, interrupt_timeout=hand_on_s, terminate_timeout=_ENDING_S)
+        session.run(*command, env=environment, interrupt_timeout=hand_on_s, terminate_timeout=_ENDING_S)
     except CommandFailed as failed:
         sys.exit(failed.return_code or str(failed))
 
@@ -158,13 +160,15 @@ def _tests(session: nox.Session, *chosen: str) -> None:
     _install(session, "tests", "boot")
     _prepare_stack(session)
     parallel = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-    _run(session, "python", "-m", "pytest", *parallel, *chosen, *session.posargs)
+    # Tests start many of our processes, which are compiled once even where a machine forbids it.
+    compiled = {"PYTHONDONTWRITEBYTECODE": ""}
+    _run(session, "python", "-m", "pytest", *parallel, *chosen, *session.posargs, environment=compiled)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the repository's own tests, each mechanism for real (at most 5 minutes)."""
-    _tests(session, "-m", "not thorough")
+    _tests(session, "-m", "not thorough", "--hypothesis-profile=quick")
 
 
 @nox.session

@@ -12,12 +12,19 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from harness.root import ROOT
 from harness.signals import handle_inherited
 from tests.stores import postgres_child, postgres_dsn, redis_child
 
 __all__ = ["postgres_child", "postgres_dsn", "redis_child"]  # fixtures for every room
+
+# `make test` draws fewer examples, `make test-all` as many as Hypothesis wants; neither judges how long one takes, for
+# that is the machine's.
+settings.register_profile("quick", max_examples=30, deadline=None)
+settings.register_profile("whole", deadline=None)
+settings.load_profile("whole")
 
 # Children of tests find the default signals, however pytest was started.
 handle_inherited()
