@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import nox
@@ -41,7 +42,10 @@ def _install(session: nox.Session, *groups: str) -> None:
 
 
 def _run(
-    session: nox.Session, *command: str, hand_on_s: float = _ENDING_S, environment: dict[str, str | None] | None = None
+    session: nox.Session,
+    *command: str,
+    hand_on_s: float = _ENDING_S,
+    environment: Mapping[str, str | None] | None = None,
 ) -> None:
     """Run the last command of a session: nox adds no line to what it says, and a failure's exit code is nox's own."""
     _LOG.setLevel(logging.CRITICAL)
