@@ -50,7 +50,7 @@ def _run(
     """Run the last command of a session: nox adds no line to what it says, and a failure's exit code is nox's own."""
     _LOG.setLevel(logging.CRITICAL)
     try:
-        session.run(*command, env=environment, interrupt_timeout=hand_on_s, terminate_timeout=_ENDING_S)
+        session.run(*command, env=env, interrupt_timeout=hand_on_s, terminate_timeout=_ENDING_S)
     except CommandFailed as failed:
         sys.exit(failed.return_code or str(failed))
 
@@ -166,7 +166,7 @@ def _tests(session: nox.Session, *chosen: str) -> None:
     parallel = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
     # Tests start many of our processes, which are compiled once even where a machine forbids it.
     compiled = {"PYTHONDONTWRITEBYTECODE": ""}
-    _run(session, "python", "-m", "pytest", *parallel, *chosen, *session.posargs, environment=compiled)
+    _run(session, "python", "-m", "pytest", *parallel, *chosen, *session.posargs, env=compiled)
 
 
 @nox.session
