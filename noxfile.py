@@ -45,7 +45,7 @@ def _run(
     session: nox.Session,
     *command: str,
     hand_on_s: float = _ENDING_S,
-    environment: Mapping[str, str | None] | None = None,
+    env: Mapping[str, str | None] | None = None,
 ) -> None:
     """Run the last command of a session: nox adds no line to what it says, and a failure's exit code is nox's own."""
     _LOG.setLevel(logging.CRITICAL)
