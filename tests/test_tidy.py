@@ -7,6 +7,7 @@ few lines judge the repository and the samples.
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import re
 import subprocess
@@ -58,7 +59,7 @@ def short_functions(path: PurePosixPath, text: str) -> Iterator[str]:
 
 
 def docstrings(path: PurePosixPath, text: str) -> Iterator[str]:
-    if is_source(path) and not ast.get_docstring(ast.parse(text)):
+    if is_source(path) and not ast.get_docstring(parsed(text)):
         yield "no module docstring"
 
 
@@ -129,12 +130,18 @@ RULES: list[Rule] = [
 ]
 
 
+@functools.cache
+def parsed(text: str) -> ast.Module:
+    """Return a file's tree: many rules walk it."""
+    return ast.parse(text)
+
+
 def is_source(path: PurePosixPath) -> bool:
     return path.suffix == ".py" and (path.parts[0] in ROOMS or path.name == "noxfile.py")
 
 
 def nodes(path: PurePosixPath, text: str) -> Iterator[ast.AST]:
-    return ast.walk(ast.parse(text)) if path.suffix == ".py" else iter(())
+    return ast.walk(parsed(text)) if path.suffix == ".py" else iter(())
 
 
 def defined_names(path: PurePosixPath, text: str) -> Iterator[str]:

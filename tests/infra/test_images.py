@@ -113,7 +113,7 @@ def test_parents_are_built_before_their_children() -> None:
 
 
 def test_the_hash_follows_every_input_and_the_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offline, "_ROOT", tmp_path)
+    monkeypatch.setattr(offline, "ROOT", tmp_path)
     sources = tmp_path / "services"
     sources.mkdir()
     (sources / "api.py").write_text("a = 1\n", encoding="utf-8")
@@ -165,7 +165,7 @@ class TestOfflineImages:
         self, client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         dockerfile = tmp_path / "Dockerfile"
-        monkeypatch.setattr(offline, "_ROOT", tmp_path)
+        monkeypatch.setattr(offline, "ROOT", tmp_path)
         monkeypatch.setattr(offline, "RECIPES", (offline.Recipe("twice", None, dockerfile),))
         ids = []
         for text in ("first", "second"):

@@ -7,6 +7,8 @@ import pytest
 from tests.mutants.catalogue import FOLDER, Index, Mutant
 from tests.mutants.trials import Copy, Fate, try_rest
 
+pytestmark = pytest.mark.thorough
+
 FILES = {
     "tests/mutants/unshrunk.py": (FOLDER / "unshrunk.py").read_text(encoding="utf-8"),
     "room/sums.py": "def total(values):\n    n = 0\n    while n < 1:\n        n += 1\n    return sum(values) + n - 1\n",

@@ -113,7 +113,8 @@ def test_a_leak_in_steps_is_found_by_its_floor() -> None:
 def test_a_floor_that_rises_in_every_third_is_a_leak_whatever_the_slope_between() -> None:
     x, n = np.linspace(0, REQUESTS, 100), np.arange(100)
     leak = decide(x, 1e8 + 40 * ONE_MB * ((n >= 21).astype(float) + (n >= 53)))
-    assert (leak.verdict, leak.reason) == (Verdict.FAIL, "the floor rises in every third")
+    assert leak.verdict is Verdict.FAIL
+    assert "every third" in leak.reason
     # Less than what healthy processes wander is no ratchet.
     assert decide(x, 1e8 + 3 * ONE_MB * ((n >= 21).astype(float) + (n >= 53))).verdict is Verdict.PASS
 
@@ -122,20 +123,22 @@ def test_a_floor_that_rises_in_every_third_is_a_leak_whatever_the_slope_between(
 def test_a_big_cache_that_still_fills_is_not_called_a_leak_nor_well(lasts: float) -> None:
     x = np.linspace(0, REQUESTS, 100)
     leak = decide(x, 1e8 + 200 * ONE_MB * (1 - np.exp(-np.arange(100) / (100 * lasts))))
-    assert (leak.verdict, leak.reason) == (Verdict.INCONCLUSIVE, "growth has not settled")
+    assert leak.verdict is Verdict.INCONCLUSIVE
+    assert "not settled" in leak.reason
     assert leak.slope >= 0.75 * BUDGET
 
 
 def test_growth_within_what_the_run_cannot_tell_is_not_called_a_leak() -> None:
     x = np.linspace(0, 1_000, 100)
     leak = decide(x, 1e8 + 2 * BUDGET * x)
-    assert (leak.verdict, leak.reason) == (Verdict.INCONCLUSIVE, "undecided")
+    assert leak.verdict is Verdict.INCONCLUSIVE
+    assert "not settled" not in leak.reason
 
 
 def test_growth_below_the_budget_passes_and_says_how_much() -> None:
     x = np.linspace(0, 1e6, 100)
     leak = decide(x, 1e8 + 100.0 * x)
-    assert (leak.verdict, leak.reason) == (Verdict.PASS, "growth is below the budget")
+    assert leak.verdict is Verdict.PASS
     assert leak.slope == pytest.approx(100.0)
 
 

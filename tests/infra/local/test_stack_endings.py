@@ -21,7 +21,10 @@ from infra.local import leftovers
 from infra.stack import SERVICES
 from infra.toxiproxy.server import find_or_build
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no Redis server exists for Windows")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="no Redis server exists for Windows"),
+    pytest.mark.thorough,
+]
 
 RUNNER = """
 import signal, sys

@@ -42,6 +42,8 @@ from tests.harness.canaries import watching
 from tests.harness.runs import evidence, fault
 from tests.infra.services.rig import LIMIT_S, MakeApi, Program, Service
 
+pytestmark = pytest.mark.thorough
+
 PASS, FAIL = Verdict.PASS, Verdict.FAIL
 runs = (f"found-{n}" for n in count())
 Plant = Callable[[str], Service]

@@ -43,7 +43,7 @@ def test_another_key_is_chosen_by_its_id(runs: Path, capsys: pytest.CaptureFixtu
     assert command.main(["history", "--key", other.id]) == 0
     assert run(0).run_id in capsys.readouterr().out
     assert command.main(["history", "--key", "nosuch"]) == 2
-    assert f"--key = 'nosuch': must be one of {', '.join(sorted([KEY.id, other.id]))}" in capsys.readouterr().err
+    assert f"--key = <hidden>: must be one of {', '.join(sorted([KEY.id, other.id]))}" in capsys.readouterr().err
 
 
 def test_without_any_run_it_says_so(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,8 @@ from harness.tables import validate
 from harness.wait import wait_until
 from tests.harness.servers import Server, serving
 
+pytestmark = pytest.mark.thorough
+
 LIMIT_S = 60.0
 RATE_PER_S = 100.0
 HOME = {"home": validate(HttpOperation, {"path": "/{number}", "key": "{number}"})}
