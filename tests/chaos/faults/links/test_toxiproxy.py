@@ -26,6 +26,7 @@ from chaos.observed import Observed, State
 from chaos.targets import Toxic
 from harness.errors import ChaosError, InjectionFailed
 from harness.identity import ProcessId
+from harness.wait import comes_true
 from tests.chaos.conftest import Serve, StartToxiproxy, Toxiproxy
 from tests.chaos.past_the_driver import live, proxy_to
 from tests.chaos.stalls import abandon
@@ -114,6 +115,19 @@ def test_a_toxic_that_holds_back_what_nobody_waits_for_is_taken_off_at_once(serv
         for _ in range(3):
             abandon(listener, door)
         # Below the 5 s that each piece would take otherwise.
+        proxy.remove("n")
+        assert proxy.state().whole
+
+
+def test_a_rate_is_raised_under_callers_that_have_gone_and_the_server_lives(server: Toxiproxy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, proxy_to(server, listener) as door:
+        proxy = Proxy("127.0.0.1", server.port, "own", limit_s=3.0)
+        proxy.add("n", Bandwidth(1000))
+        for _ in range(3):
+            abandon(listener, door)
+        proxy.update("n", Bandwidth(1e9))
+        # Longer than a piece of the old rate waits.
+        assert not comes_true(lambda: not proxy.lists_in_time(), limit_s=0.5)
         proxy.remove("n")
         assert proxy.state().whole
 
