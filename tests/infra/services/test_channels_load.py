@@ -18,7 +18,7 @@ from harness.wait import wait_until
 from tests.harness.load.websocket.desk import LOOPS, FakeDesk, play, playing
 from tests.infra.services.rig import MakeApi, Program, Service
 
-pytestmark = [pytest.mark.parametrize("loop", LOOPS), pytest.mark.thorough]
+pytestmark = [pytest.mark.parametrize("loop", LOOPS), pytest.mark.thorough, pytest.mark.alone]
 
 OK = Outcome.OK
 
