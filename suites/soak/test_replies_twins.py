@@ -29,5 +29,5 @@ def test_replies_catch(run: Play) -> None:
     decision = run(REPLIES, defects=tuple(FOUND_BY))
     failed = {finding.check: finding.message for finding in decision.findings if finding.verdict is Verdict.FAIL}
     assert set(FOUND_BY.values()) <= set(failed)
-    assert "missing without a word" in failed["sequences"]
+    assert "missing without notice" in failed["sequences"]
     assert "delivered again" in failed["sequences"]
