@@ -27,7 +27,7 @@ FOUND_BY = {
 def test_replies_catch(run: Play) -> None:
     """Every check fails, and says what it observed."""
     decision = run(REPLIES, defects=tuple(FOUND_BY))
-    failed = {finding.check: finding.message for finding in decision.findings if finding.verdict is Verdict.FAIL}
+    failed = {finding.check: finding.figures for finding in decision.findings if finding.verdict is Verdict.FAIL}
     assert set(FOUND_BY.values()) <= set(failed)
-    assert "missing without notice" in failed["sequences"]
-    assert "delivered again" in failed["sequences"]
+    assert failed["sequences"]["missing_without_notice"]
+    assert failed["sequences"]["duplicated"]
