@@ -171,7 +171,7 @@ def _tests(session: nox.Session, *chosen: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the repository's own tests, each mechanism for real (at most 5 minutes)."""
+    """Run the repository's own tests, each mechanism for real (some 8 minutes)."""
     _tests(session, "-m", "not thorough", "--hypothesis-profile=quick")
 
 
