@@ -32,8 +32,8 @@ handle_inherited()
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many workers `-n auto` starts: two a core, as most tests wait most of the time."""
-    return 2 * min(4, os.cpu_count() or 1)
+    """Return how many workers `-n auto` starts: one more than cores, as many tests wait and some measure time."""
+    return 1 + min(7, os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
