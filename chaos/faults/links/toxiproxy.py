@@ -40,8 +40,8 @@ _NO_ANSWER_IN_TIME = 503
 
 # What holds data back.
 _HOLDING = frozenset({"latency", "bandwidth", "slicer"})
-# Lets everything pass, also what is held. A rate must not be raised meanwhile: a connection that waits between two
-# pieces cuts the next one by the new rate, beyond what it has, and the whole server ends (2.12, bandwidth.go).
+# Lets everything pass, also what is held. A rate is never changed in place: a connection that waits between two pieces
+# cuts the next one by the new rate, beyond what it has, and the whole server ends (2.12, bandwidth.go).
 _PASSING = {"toxicity": 0}
 
 # Toxic to its attributes in SI, each with the server's name for it and how many of the server's units make one.
@@ -112,10 +112,12 @@ class Proxy:
 
         Raises InjectionFailed.
         """
+        if toxic.kind == "bandwidth" and name in self.state().toxics:
+            self.remove(name)
+            self.add(name, toxic)
+            return
         changes = {"attributes": _to_server(toxic), "toxicity": toxic.toxicity}
         with self._library(f"toxic {name} not changed", InjectionFailed):
-            if toxic.kind == "bandwidth":
-                self._change(name, _PASSING)
             self._change(name, changes)
         self._compare(name, toxic)
 
