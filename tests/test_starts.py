@@ -29,5 +29,11 @@ def test_a_watcher_loads_nothing_heavy(module: str) -> None:
     assert not HEAVY & names
 
 
+def test_what_undoes_faults_imports_no_kind_of_fault() -> None:
+    names = loaded("chaos.healing.actions")
+    assert "chaos.healing.actions" in names
+    assert not {"chaos.faults.kinds", "chaos.faults.fault"} & names
+
+
 def test_what_is_heavy_would_be_seen() -> None:
     assert {"pydantic", "harness.tables"} <= loaded("harness.tables")

@@ -2,11 +2,12 @@
 
 from harness.criteria.aborts import Abort
 from harness.criteria.budget import Budget
-from harness.criteria.environment import read_budget
+from harness.criteria.environment import BUDGET_PREFIX, read_budget
 from harness.criteria.limits import Range, SeriesLimit, Statistic, When
 from harness.criteria.observations import EventSeen, Observation, SeriesSeen
 
 __all__ = [
+    "BUDGET_PREFIX",
     "Abort",
     "Budget",
     "EventSeen",

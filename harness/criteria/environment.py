@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from harness.criteria.budget import Budget
 from harness.tables import read_environment
 
-PREFIX = "HW_BUDGET_"
+BUDGET_PREFIX = "HW_BUDGET_"
 
 
 def read_budget(environ: Mapping[str, str]) -> Budget:
@@ -21,4 +21,4 @@ def read_budget(environ: Mapping[str, str]) -> Budget:
     `series` as TOML has it inline. Raises an ExceptionGroup of an InputError for
     each rule broken, that names the variable.
     """
-    return read_environment(Budget, environ, PREFIX)
+    return read_environment(Budget, environ, BUDGET_PREFIX)
