@@ -94,7 +94,7 @@ def test_what_a_lost_connection_missed_is_told(api: Service, redis_server: tuple
         }  # fmt: skip
 
 
-# What is published before the api has compared its counter is announced as missing: it must not be slow at that.
+# A gap was heard once beside other tests, and why is not known: alone it never was, and what is heard is shown.
 @pytest.mark.alone
 def test_a_connection_lost_without_loss_is_mended_in_silence(api: Service, redis_server: tuple[Program, str]) -> None:
     with session(api) as s, redis_client.Redis.from_url(redis_server[1]) as admin:
@@ -110,7 +110,8 @@ def test_a_connection_lost_without_loss_is_mended_in_silence(api: Service, redis
         admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         wait_until("subscribed again", back, limit_s=5)
         s.tell({"type": "publish", "channel": "whole", "data": 1})
-        assert {s.hear()["type"], s.hear()["type"]} == {"message", "published"}
+        heard = [s.hear(), s.hear()]
+        assert {message["type"] for message in heard} == {"message", "published"}, heard
 
 
 def test_a_redis_that_forgot_its_count_is_told(api: Service, redis_server: tuple[Program, str]) -> None:
