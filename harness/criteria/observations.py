@@ -13,19 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from harness.criteria.aborts import STATISTICS, Subject
-from harness.criteria.limits import (
-    INCREASES,
-    SUMS,
-    Amount,
-    Excepted,
-    Range,
-    Statistic,
-    When,
-    disorder,
-    misfit,
-    names_series,
-)
+from harness.criteria.limits import INCREASES, SUMS, Range, Statistic, When, disorder
+from harness.criteria.series_range import STATISTICS, SeriesRange
 from harness.records import Event, Outcome
 from harness.tables import Among, Broken, ByHand, Count, Table, marked_schema, rule, validate
 
@@ -54,61 +43,32 @@ def _details_schema() -> dict[str, Any]:
     return {"type": "object", "minProperties": 1, "additionalProperties": {"type": ["string", "number", "boolean"]}}
 
 
-class _Seen(Table):
-    """What all have in common: how much of it is wanted, and when."""
-
-    when: Annotated[When, Among(*When)] = When.WARM
-    """In which part of the run."""
-
-    def _check_ends(self, low: float | None, high: float | None, *, counted: bool) -> Iterator[Broken]:
-        yield from disorder(low, high)
-        if counted and high is None and low is not None and low <= 0:
-            yield "min", "must be above 0: so much of it there is in every run"
+def _in_every_run(low: float | None, high: float | None) -> Iterator[Broken]:
+    if high is None and low is not None and low <= 0:
+        yield "min", "must be above 0: so much of it there is in every run"
 
 
-class SeriesSeen(_Seen):
+class SeriesSeen(SeriesRange):
     """That a statistic of the series which `series` names lies in a range.
 
     Sums are of all that are named together; of anything else it is enough if one of them was there.
     """
 
-    series: Subject
-    """Name of series, `*` for anything between two dots."""
     statistic: Annotated[Statistic, Among(*STATISTICS)]
     """What of them: sums of all that are named together, of the others one is enough."""
-    min: Amount = None
-    """At least so much."""
-    max: Amount = None
-    """At most so much."""
-    excepted: Excepted = ()
-    """Series that are not meant."""
-
-    @property
-    def wanted(self) -> Range:
-        """Within what the statistic must lie."""
-        return Range(self.min, self.max)
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether the statistic is of all series together."""
-        return self.statistic in SUMS
-
-    def names(self, name: str) -> bool:
-        """Return whether this is of the series `name`."""
-        return names_series(self.series, self.excepted, name)
 
     def check(self) -> Iterator[Broken]:
         """Yield what contradicts itself, what every run shows, and what none can."""
-        if self.min is None and self.max is None:
-            yield "", "must have min or max"
-        yield from self._check_ends(self.min, self.max, counted=self.statistic in SUMS | INCREASES)
-        if why := misfit(self.series, self.statistic):
-            yield "statistic", why
+        yield from super().check()
+        if self.statistic in SUMS | INCREASES:
+            yield from _in_every_run(self.min, self.max)
 
 
-class _Counted(_Seen):
+class _Counted(Table):
     """What is counted: one is enough where nothing is said."""
 
+    when: Annotated[When, Among(*When)] = When.WARM
+    """In which part of the run."""
     min: Count | None = None
     """At least so many; 1 where there is no `max`."""
     max: Count | None = None
@@ -121,7 +81,8 @@ class _Counted(_Seen):
 
     def check(self) -> Iterator[Broken]:
         """Yield what contradicts itself, and what every run shows."""
-        yield from self._check_ends(self.min, self.max, counted=True)
+        yield from disorder(self.min, self.max)
+        yield from _in_every_run(self.min, self.max)
 
 
 class OutcomesSeen(_Counted):

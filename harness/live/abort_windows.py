@@ -65,7 +65,7 @@ class AbortWindows:
         windows = f"windows of {format_s(abort.window_s)}" if abort.window_s else "samples"
         value_seen = f"{statistic}{amount(name, abort.statistic, value)}"
         seen = f"{value_seen} in the last of {abort.windows_in_a_row} {windows} in a row"
-        allowed = abort.allowed.told(lambda limit: amount(name, abort.statistic, limit))
+        allowed = abort.wanted.told(lambda limit: amount(name, abort.statistic, limit))
         where = "" if abort.when is When.ALL else f" {WHERE[abort.when]}"
         return f"{name}: {seen} until {t_s:.1f} s, allowed {allowed}{where}"
 
@@ -93,7 +93,7 @@ class _Row:
         if lasted_s < abort.window_s * (1 - _EARLY):
             return False
         self.last = self._level(abort.statistic, lasted_s)
-        self._bad = 0 if abort.allowed.holds(self.last) else self._bad + 1
+        self._bad = 0 if abort.wanted.holds(self.last) else self._bad + 1
         self._began_s, self._gained, self._values = t_s, 0.0, []
         return self._bad >= abort.windows_in_a_row
 

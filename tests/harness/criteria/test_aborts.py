@@ -50,7 +50,7 @@ def test_everything_that_can_be_said() -> None:
     }
     assert table.keys() == set(keys_of(Abort))
     (one,) = parse([table])
-    assert (one.allowed, one.window_s, one.windows_in_a_row) == (Range(1e6, 450e6), 30.0, 1)
+    assert (one.wanted, one.window_s, one.windows_in_a_row) == (Range(1e6, 450e6), 30.0, 1)
     assert (one.when, one.verdict) == (When.HEALED, Verdict.FAIL)
     assert not one.adds_up
     assert one.names("process.api.rss_bytes")

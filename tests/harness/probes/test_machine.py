@@ -17,7 +17,7 @@ def test_what_is_read_has_the_names_that_the_watch_knows() -> None:
         values |= sampler.sample(1.0)[0]
     finally:
         sampler.close()
-    watched = {abort.series: abort.allowed.maximum for abort in usual(Budget()) if abort.series.startswith("machine.")}
+    watched = {abort.series: abort.wanted.maximum for abort in usual(Budget()) if abort.series.startswith("machine.")}
     assert set(watched) == {"machine.all.memory_fraction", "machine.all.cpu_fraction"}
     assert all(0 < values[series] <= 1 for series in watched)
     assert set(watched.values()) == {0.9, 0.95}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.criteria.aborts import STATISTICS
 from harness.criteria.limits import INCREASES, SUMS, Range, Statistic, When
 from harness.criteria.observations import EventSeen, Observation, SeriesSeen
+from harness.criteria.series_range import STATISTICS
 from harness.judging.checks.observed import check_observed
 from harness.records import Event
 from harness.verdict import Finding, Verdict
